@@ -1,0 +1,33 @@
+//! Data gradient: a convolution of dy with turned weights, in one pass for each phase of the stride, so that no product
+//! with an inserted zero is ever formed.
+
+use super::pass::Pass;
+use super::{ConvGeometry, depthwise};
+use crate::Cpu;
+
+/// Adds to dx the gradient of a convolution by its input.
+///
+/// `dy (n, out_h, out_w, c_out)`, `weight (c_out, c_in / groups, kernel)`, `dx (n, h, w, c_in)`, `scratch` of at
+/// least [`ConvGeometry::backward_data_scratch`] floats.
+///
+/// # Panics
+/// If a length contradicts the geometry.
+pub fn conv_backward_data(
+    cpu: &Cpu,
+    g: &ConvGeometry,
+    dy: &[f32],
+    weight: &[f32],
+    dx: &mut [f32],
+    scratch: &mut [f32],
+) {
+    g.check(dx.len(), weight.len(), dy.len(), scratch.len(), g.backward_data_scratch());
+    cpu.install(|| {
+        if g.is_depthwise() {
+            depthwise::backward_data(cpu, g, dy, weight, dx, scratch);
+        } else {
+            for pass in Pass::backward_data(g) {
+                pass.run(cpu, dy, weight, None, true, dx, scratch);
+            }
+        }
+    });
+}

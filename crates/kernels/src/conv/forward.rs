@@ -1,0 +1,32 @@
+//! Forward convolution.
+
+use super::pass::Pass;
+use super::{ConvGeometry, depthwise};
+use crate::Cpu;
+
+/// Assigns y = x ∗ weight + bias.
+///
+/// `x (n, h, w, c_in)`, `weight (c_out, c_in / groups, kernel)`, `bias (c_out)`, `y (n, out_h, out_w, c_out)`,
+/// `scratch` of at least [`ConvGeometry::forward_scratch`] floats.
+///
+/// # Panics
+/// If a length contradicts the geometry.
+pub fn conv_forward(
+    cpu: &Cpu,
+    g: &ConvGeometry,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+    scratch: &mut [f32],
+) {
+    g.check(x.len(), weight.len(), y.len(), scratch.len(), g.forward_scratch());
+    assert!(bias.is_none_or(|b| b.len() == g.c_out), "a bias for each of {} output channels", g.c_out);
+    cpu.install(|| {
+        if g.is_depthwise() {
+            depthwise::forward(cpu, g, x, weight, bias, y, scratch);
+        } else {
+            Pass::forward(g).run(cpu, x, weight, bias, false, y, scratch);
+        }
+    });
+}

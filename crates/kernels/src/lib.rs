@@ -1,0 +1,47 @@
+//! Arithmetic on slices for convolutional networks: SIMD, convolution, pooling, normalisation, threads.
+//!
+//! Conventions that hold everywhere:
+//!
+//! * **Layout.** Activations are `f32` slices in NHWC order, channels innermost: element `(n, y, x, c)` of a tensor lies at
+//!   `((n * h + y) * w + x) * channels + c`. Where only channels matter, the same slice is "rows × c". Convolution weights
+//!   are OIHW as in PyTorch, `[c_out][c_in / groups][kernel_h][kernel_w]`; a linear layer is the 1×1 case.
+//! * **Forward assigns, backward adds.** Forward kernels write every element of their output; gradient kernels add to what
+//!   their output holds, so that a tensor read in several places sums its gradients.
+//! * **Same bits at any thread count.** Work is cut into pieces by shape alone, pieces are handed out dynamically, and
+//!   partial sums are added in a fixed order. Different instruction sets may round differently.
+//! * **No allocation.** Kernels that need room take `scratch`; a function or method beside each says how many floats. Its
+//!   contents before a call do not matter.
+//! * **Panics.** A slice whose length contradicts the stated shape is a programming error and panics.
+
+mod batch_norm;
+mod buffer;
+mod conv;
+mod cpu;
+mod elementwise;
+mod isa;
+mod pool;
+#[cfg(test)]
+mod reference;
+mod rng;
+mod simd;
+mod softmax;
+mod sums;
+mod update;
+
+pub use batch_norm::{
+    batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
+};
+pub use buffer::Buffer;
+pub use conv::{ConvGeometry, conv_backward_data, conv_backward_weight, conv_forward};
+pub use cpu::Cpu;
+pub use elementwise::{add_assign, add_map2, map};
+pub use isa::{Isa, IsaError};
+pub use pool::{
+    PoolGeometry, avg_pool_backward, avg_pool_forward, global_avg_pool_backward, global_avg_pool_forward,
+    max_pool_backward, max_pool_forward,
+};
+pub use rng::{hash, normal, splitmix64, uniform};
+pub use simd::{Kernel, Simd};
+pub use softmax::{cross_entropy, softmax};
+pub use sums::{column_sums, column_sums_scratch};
+pub use update::{AdamW, Sgd, adamw, sgd};

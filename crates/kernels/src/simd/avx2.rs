@@ -1,0 +1,112 @@
+//! AVX2 with FMA: vectors of eight floats in 16 registers; partial vectors through a mask vector.
+//!
+//! Every `Safety` line below rests on the same fact: a value of [`Avx2`] exists only where [`Avx2::new`] was allowed.
+
+use super::{Kernel, Simd};
+use std::arch::x86_64::{
+    __m256, __m256i, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
+    _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
+};
+
+/// Proof that the machine has AVX2 and FMA.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// The proof.
+    ///
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn compiled<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+    kernel.run(simd)
+}
+
+/// Eight set words and eight clear ones: a window that starts at `8 - len` masks the first `len` lanes.
+static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// The first `len` of eight lanes.
+///
+/// # Safety
+/// `len <= 8`, on a machine with AVX2.
+#[inline(always)]
+unsafe fn mask(len: usize) -> __m256i {
+    debug_assert!(len <= 8, "a vector has 8 lanes, not {len}");
+    // Safety: eight words from 8 - len on lie in the table.
+    unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - len).cast()) }
+}
+
+impl Simd for Avx2 {
+    type Vector = __m256;
+    const LANES: usize = 8;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // Safety: `self` proves the features.
+        unsafe { compiled(self, kernel) }
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_set1_ps(value) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_min_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m256 {
+        // Safety: `self` proves the features, the caller the floats.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, v: __m256, to: *mut f32) {
+        // Safety: `self` proves the features, the caller the floats.
+        unsafe { _mm256_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f32, len: usize) -> __m256 {
+        // Safety: as for load; lanes the mask leaves out are not touched.
+        unsafe { _mm256_maskload_ps(from, mask(len)) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, v: __m256, to: *mut f32, len: usize) {
+        // Safety: as for store; lanes the mask leaves out are not touched.
+        unsafe { _mm256_maskstore_ps(to, mask(len), v) }
+    }
+}

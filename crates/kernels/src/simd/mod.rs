@@ -1,0 +1,159 @@
+//! One vocabulary of vector operations for every instruction set. A value of a [`Simd`] type is a proof that the machine
+//! has the instruction set, so its arithmetic is safe to call; only memory access through pointers is not.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use {avx2::Avx2, avx512::Avx512};
+
+/// A computation written once over [`Simd`] and compiled for each instruction set.
+///
+/// Mark `run`, and every generic function it calls, `#[inline(always)]`: only what is inlined into the wrapper of an
+/// instruction set is compiled for it. Plain loops inside are vectorised for that set too.
+pub trait Kernel {
+    /// What the computation returns.
+    type Output;
+    /// Computes with the instruction set `simd`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Vectors of `LANES` floats of one instruction set.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector of [`Self::LANES`] floats.
+    type Vector: Copy;
+    /// Floats in a vector.
+    const LANES: usize;
+    /// Vectors that fit into registers at once.
+    const REGISTERS: usize;
+
+    /// Runs `kernel` inside a function compiled for this instruction set.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+
+    /// All lanes `value`.
+    fn splat(self, value: f32) -> Self::Vector;
+    /// `a + b`.
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a - b`.
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a * b`.
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a * b + c`, rounded once where the instruction set can, else twice.
+    fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The larger of `a` and `b`; `b` where either is NaN.
+    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The smaller of `a` and `b`; `b` where either is NaN.
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Loads `LANES` floats, at any alignment.
+    ///
+    /// # Safety
+    /// `LANES` floats at `from` can be read.
+    unsafe fn load(self, from: *const f32) -> Self::Vector;
+    /// Stores `LANES` floats, at any alignment.
+    ///
+    /// # Safety
+    /// `LANES` floats at `to` can be written.
+    unsafe fn store(self, v: Self::Vector, to: *mut f32);
+    /// Loads the first `len` lanes, `len <= LANES`; the others are zero.
+    ///
+    /// # Safety
+    /// `len` floats at `from` can be read, and `len <= LANES`.
+    unsafe fn load_first(self, from: *const f32, len: usize) -> Self::Vector;
+    /// Stores the first `len` lanes, `len <= LANES`.
+    ///
+    /// # Safety
+    /// `len` floats at `to` can be written, and `len <= LANES`.
+    unsafe fn store_first(self, v: Self::Vector, to: *mut f32, len: usize);
+
+    /// The first lanes from `from`, as many as it has and fit; the others are zero.
+    #[inline(always)]
+    fn read(self, from: &[f32]) -> Self::Vector {
+        if from.len() >= Self::LANES {
+            // Safety: the slice holds LANES floats.
+            unsafe { self.load(from.as_ptr()) }
+        } else {
+            // Safety: the slice holds `len` floats, fewer than LANES.
+            unsafe { self.load_first(from.as_ptr(), from.len()) }
+        }
+    }
+
+    /// Writes the first lanes to `to`, as many as it has room for.
+    #[inline(always)]
+    fn write(self, v: Self::Vector, to: &mut [f32]) {
+        if to.len() >= Self::LANES {
+            // Safety: the slice has room for LANES floats.
+            unsafe { self.store(v, to.as_mut_ptr()) }
+        } else {
+            // Safety: the slice has room for `len` floats, fewer than LANES.
+            unsafe { self.store_first(v, to.as_mut_ptr(), to.len()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+
+    /// Applies every operation to lanes of `a` and `b`, through full and partial loads and stores.
+    struct Everything<'a> {
+        a: &'a [f32],
+        b: &'a [f32],
+    }
+
+    impl Kernel for Everything<'_> {
+        type Output = Vec<Vec<f32>>;
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Self::Output {
+            let (a, b) = (s.read(self.a), s.read(self.b));
+            let c = s.splat(0.5);
+            let results = [s.add(a, b), s.sub(a, b), s.mul(a, b), s.fma(a, b, c), s.max(a, b), s.min(a, b)];
+            let len = self.a.len().min(S::LANES);
+            let mut out = Vec::new();
+            for v in results {
+                let mut row = vec![7.0; len + 1];
+                s.write(v, &mut row[..len]);
+                out.push(row);
+            }
+            out
+        }
+    }
+
+    #[test]
+    fn every_operation_matches_scalars_at_every_length() {
+        // Multiples of 1/4 whose products are exact, so that fused and unfused multiply-add agree.
+        let a: Vec<f32> = (0..24).map(|i| i as f32 * 0.25 - 2.0).collect();
+        let b: Vec<f32> = (0..24).map(|i| 1.5 - ((i * 7) % 11) as f32 * 0.25).collect();
+        let scalar: [fn(f32, f32) -> f32; 6] =
+            [|a, b| a + b, |a, b| a - b, |a, b| a * b, |a, b| a * b + 0.5, f32::max, f32::min];
+        for isa in Isa::available() {
+            for start in 0..3 {
+                for len in 0..=20 {
+                    let (a, b) = (&a[start..start + len], &b[start..start + len]);
+                    for (row, f) in isa.dispatch(Everything { a, b }).iter().zip(scalar) {
+                        let (guard, row) = row.split_last().unwrap();
+                        assert_eq!(*guard, 7.0, "{} wrote past {len}", isa.name());
+                        let expected: Vec<f32> = a.iter().zip(b).map(|(&a, &b)| f(a, b)).take(row.len()).collect();
+                        assert_eq!(row, expected, "{} at {len}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn maximum_of_nan_is_the_second_operand() {
+        let (nan, one) = ([f32::NAN; 16], [1.0; 16]);
+        for isa in Isa::available() {
+            let rows = isa.dispatch(Everything { a: &nan, b: &one });
+            assert_eq!((rows[4][0], rows[5][0]), (1.0, 1.0));
+            let rows = isa.dispatch(Everything { a: &one, b: &nan });
+            assert!(rows[4][0].is_nan() && rows[5][0].is_nan());
+        }
+    }
+}

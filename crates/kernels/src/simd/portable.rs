@@ -1,0 +1,84 @@
+//! Vectors as arrays of eight floats, which the compiler turns into whatever its target has. Multiply-add rounds twice.
+
+use super::{Kernel, Simd};
+
+/// Proof of nothing: every machine has arrays.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+#[inline(always)]
+fn zip(a: [f32; 8], b: [f32; 8], f: impl Fn(f32, f32) -> f32) -> [f32; 8] {
+    let mut out = [0.0; 8];
+    for i in 0..8 {
+        out[i] = f(a[i], b[i]);
+    }
+    out
+}
+
+impl Simd for Portable {
+    type Vector = [f32; 8];
+    const LANES: usize = 8;
+    /// Sixteen registers of four lanes, as on x86-64 without AVX.
+    const REGISTERS: usize = 8;
+
+    #[inline]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> [f32; 8] {
+        [value; 8]
+    }
+    #[inline(always)]
+    fn add(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn fma(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        self.add(self.mul(a, b), c)
+    }
+    #[inline(always)]
+    fn max(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        zip(a, b, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> [f32; 8] {
+        // Safety: the caller vouches for eight floats; read_unaligned needs no alignment.
+        unsafe { from.cast::<[f32; 8]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(self, v: [f32; 8], to: *mut f32) {
+        // Safety: the caller vouches for eight floats; write_unaligned needs no alignment.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f32, len: usize) -> [f32; 8] {
+        let mut v = [0.0; 8];
+        for (i, lane) in v.iter_mut().enumerate().take(len) {
+            // Safety: i < len, and the caller vouches for len floats.
+            *lane = unsafe { *from.add(i) };
+        }
+        v
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, v: [f32; 8], to: *mut f32, len: usize) {
+        for (i, lane) in v.iter().enumerate().take(len) {
+            // Safety: i < len, and the caller vouches for len floats.
+            unsafe { *to.add(i) = *lane };
+        }
+    }
+}
