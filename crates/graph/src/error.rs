@@ -1,0 +1,64 @@
+//! What can be wrong with a network, told with the node's name and the shapes.
+
+use thiserror::Error;
+
+/// Why a layer does not fit its inputs; the graph adds the node's name and the inputs' shapes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit(String);
+
+impl Misfit {
+    /// A misfit in a sentence without a full stop.
+    pub fn new(why: impl Into<String>) -> Self {
+        Misfit(why.into())
+    }
+}
+
+impl std::fmt::Display for Misfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An error in a graph.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum GraphError {
+    /// A layer does not fit what comes in.
+    #[error("node `{node}` ({kind} of {inputs}): {why}")]
+    Layer {
+        /// The node's full name.
+        node: String,
+        /// The layer's kind.
+        kind: &'static str,
+        /// The inputs with their shapes, as in "relu1 28×28×6".
+        inputs: String,
+        /// What does not fit.
+        why: Misfit,
+    },
+    /// Two nodes have the same name.
+    #[error("two nodes are named `{0}`; names must differ")]
+    DuplicateName(String),
+    /// A node's name is empty or has characters that names may not have.
+    #[error("`{0}` cannot name a node: use letters, digits, `.`, `_`, `-` and `/`")]
+    BadName(String),
+    /// No node of this name.
+    #[error("network `{graph}` has no node `{name}`{hint}")]
+    NoSuchNode {
+        /// The network.
+        graph: String,
+        /// The name asked for.
+        name: String,
+        /// `; did you mean …?`, or empty.
+        hint: String,
+    },
+    /// The JSON is not a network.
+    #[error("not a network description: {0}")]
+    Json(String),
+    /// The JSON was written by a later version.
+    #[error("the network description has version {found}; this program reads up to version {known}: update it")]
+    Version {
+        /// The version in the file.
+        found: u32,
+        /// The latest known version.
+        known: u32,
+    },
+}

@@ -1,0 +1,193 @@
+//! Two-dimensional convolution (strictly, cross-correlation) with stride, zero padding, dilation and groups, as in PyTorch:
+//! weights are `[out, in / groups, kh, kw]`, and group g takes the g-th part of the input channels to the g-th part of the
+//! output channels. `groups` = channels is a depthwise convolution.
+
+use crate::layer::only;
+use crate::{Backward, Forward, Layer, Misfit, Needs, Padding, ParamSpec, Setting, Shape, Window};
+use serde::{Deserialize, Serialize};
+use striate_kernels::{
+    ConvGeometry, column_sums, column_sums_scratch, conv_backward_data, conv_backward_weight, conv_forward,
+};
+
+/// A convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conv {
+    /// Filters, and so channels that come out.
+    pub out_channels: usize,
+    /// Kernel, stride, padding, dilation.
+    #[serde(flatten)]
+    pub window: Window,
+    /// Parts that the channels are split into.
+    #[serde(default = "one")]
+    pub groups: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Conv {
+    /// `out_channels` filters of `kernel`×`kernel`, stride 1, no padding, with a bias.
+    pub fn new(out_channels: usize, kernel: usize) -> Self {
+        Conv { out_channels, window: Window::square(kernel, 1), groups: 1, bias: true }
+    }
+
+    /// Moves by `stride` in both directions.
+    pub fn stride(mut self, stride: usize) -> Self {
+        self.window.stride = [stride; 2];
+        self
+    }
+
+    /// Pads all four sides by `pad`.
+    pub fn pad(mut self, pad: usize) -> Self {
+        self.window.padding = Padding::all(pad);
+        self
+    }
+
+    /// Pads each side by its own amount.
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.window.padding = padding;
+        self
+    }
+
+    /// Spreads the kernel's cells `dilation` apart.
+    pub fn dilation(mut self, dilation: usize) -> Self {
+        self.window.dilation = [dilation; 2];
+        self
+    }
+
+    /// Splits the channels into `groups`.
+    pub fn groups(self, groups: usize) -> Self {
+        Conv { groups, ..self }
+    }
+
+    /// Without a bias, as before batch normalisation.
+    pub fn no_bias(self) -> Self {
+        Conv { bias: false, ..self }
+    }
+
+    fn geometry(&self, batch: usize, x: Shape, y: Shape) -> ConvGeometry {
+        let Window { kernel, stride, padding, dilation } = self.window;
+        ConvGeometry {
+            n: batch,
+            h: x.h,
+            w: x.w,
+            c_in: x.c,
+            out_h: y.h,
+            out_w: y.w,
+            c_out: y.c,
+            kernel,
+            stride,
+            pad: [padding.top, padding.left],
+            dilation,
+            groups: self.groups,
+        }
+    }
+
+    fn of(&self, s: &Setting<'_>) -> ConvGeometry {
+        self.geometry(s.batch, s.shapes[0], s.shape)
+    }
+}
+
+impl Layer for Conv {
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, Misfit> {
+        let x = only(inputs)?;
+        let g = self.groups;
+        if g == 0 || !x.c.is_multiple_of(g) || !self.out_channels.is_multiple_of(g) {
+            let o = self.out_channels;
+            return Err(Misfit::new(format!("{g} groups do not divide {} input and {o} output channels", x.c)));
+        }
+        let [h, w] = self.window.output(x)?;
+        Ok(Shape::new(h, w, self.out_channels))
+    }
+
+    fn params(&self, inputs: &[Shape]) -> Vec<ParamSpec> {
+        let [kh, kw] = self.window.kernel;
+        let (i, o) = (inputs[0].c / self.groups, self.out_channels);
+        let weight = ParamSpec::weight(vec![o, i, kh, kw], i * kh * kw, o / self.groups * kh * kw);
+        if self.bias { vec![weight, ParamSpec::vector("bias", o, 0.0)] } else { vec![weight] }
+    }
+
+    fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
+        let [kh, kw] = self.window.kernel;
+        (kh * kw * inputs[0].c / self.groups) as u64 * output.len() as u64
+    }
+
+    fn describe(&self) -> String {
+        let mut s = self.window.describe();
+        if self.groups > 1 {
+            s += &format!(" groups {}", self.groups);
+        }
+        s
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { inputs: true, output: false }
+    }
+
+    fn scratch(&self, batch: usize, inputs: &[Shape], output: Shape, backward: bool) -> usize {
+        let g = self.geometry(batch, inputs[0], output);
+        let forward = g.forward_scratch();
+        if !backward {
+            return forward;
+        }
+        let sums = column_sums_scratch(batch * output.len(), output.c);
+        forward.max(g.backward_data_scratch()).max(g.backward_weight_scratch()).max(sums)
+    }
+
+    fn forward(&self, pass: Forward<'_>) {
+        let g = self.of(&pass.setting);
+        let bias = pass.params.get(1).copied();
+        conv_forward(pass.setting.cpu, &g, pass.inputs[0], pass.params[0], bias, pass.output, pass.scratch);
+    }
+
+    fn backward(&self, pass: Backward<'_, '_>) {
+        let (cpu, g) = (pass.setting.cpu, self.of(&pass.setting));
+        if let Some(dx) = &mut pass.dx[0] {
+            conv_backward_data(cpu, &g, pass.dy, pass.params[0], dx, pass.scratch);
+        }
+        if let Some(dw) = &mut pass.dparams[0] {
+            conv_backward_weight(cpu, &g, pass.inputs[0], pass.dy, dw, pass.scratch);
+        }
+        if let Some(Some(db)) = pass.dparams.get_mut(1) {
+            column_sums(cpu, pass.dy, self.out_channels, db, pass.scratch);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) fn examples() -> Vec<(Conv, Vec<Shape>)> {
+    let uneven = Padding { top: 0, left: 1, bottom: 2, right: 1 };
+    vec![
+        (Conv::new(5, 3), vec![Shape::new(5, 4, 3)]),
+        (Conv::new(4, 3).pad(1).stride(2).no_bias(), vec![Shape::new(6, 5, 2)]),
+        (Conv::new(3, 1), vec![Shape::new(3, 3, 4)]),
+        (Conv::new(2, 3).dilation(2).pad(2), vec![Shape::new(5, 6, 3)]),
+        (Conv::new(6, 3).pad(1).groups(2), vec![Shape::new(4, 4, 4)]),
+        (Conv::new(4, 3).pad(1).groups(4).no_bias(), vec![Shape::new(4, 5, 4)]),
+        (Conv::new(3, 3).stride(2).padding(uneven), vec![Shape::new(5, 5, 2)]),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_must_divide_the_channels() {
+        for conv in [Conv::new(4, 1).groups(3), Conv::new(3, 1).groups(2), Conv::new(4, 1).groups(0)] {
+            assert!(conv.infer(&[Shape::new(2, 2, 4)]).is_err(), "{conv:?}");
+        }
+    }
+
+    #[test]
+    fn costs_are_the_textbook_ones() {
+        // MobileNet: standard K²·M·N·F² against depthwise K²·M·F².
+        let x = Shape::new(14, 14, 512);
+        let standard = Conv::new(512, 3).pad(1);
+        assert_eq!(standard.multiply_adds(&[x], x), 9 * 512 * 512 * 196);
+        assert_eq!(standard.groups(512).multiply_adds(&[x], x), 9 * 512 * 196);
+    }
+}

@@ -1,0 +1,107 @@
+//! Max pooling. Of equal values the first in reading order wins, padding never does. The winner's place in its window is
+//! kept as a small integer: the switches that a deconvnet needs (Zeiler and Fergus 2013, arXiv:1311.2901).
+
+use super::avg_pool::geometry;
+use crate::layer::only;
+use crate::{Backward, Forward, Layer, Misfit, Padding, Saved, Shape, Window};
+use serde::{Deserialize, Serialize};
+use striate_kernels::{max_pool_backward, max_pool_forward};
+
+/// The maximum of each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaxPool {
+    /// Kernel, stride, padding; no dilation.
+    #[serde(flatten)]
+    pub window: Window,
+}
+
+impl MaxPool {
+    /// Disjoint `kernel`×`kernel` windows.
+    pub fn new(kernel: usize) -> Self {
+        MaxPool { window: Window::square(kernel, kernel) }
+    }
+
+    /// Moves by `stride`; smaller than the kernel, the windows overlap.
+    pub fn stride(mut self, stride: usize) -> Self {
+        self.window.stride = [stride; 2];
+        self
+    }
+
+    /// Pads all four sides by `pad`.
+    pub fn pad(mut self, pad: usize) -> Self {
+        self.window.padding = Padding::all(pad);
+        self
+    }
+}
+
+impl Layer for MaxPool {
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, Misfit> {
+        let x = only(inputs)?;
+        let [h, w] = pooled(&self.window, x)?;
+        Ok(Shape::new(h, w, x.c))
+    }
+
+    fn describe(&self) -> String {
+        self.window.describe()
+    }
+
+    fn saved(&self, batch: usize, _inputs: &[Shape], output: Shape) -> Saved {
+        Saved { values: 0, switches: batch * output.len() }
+    }
+
+    fn forward(&self, pass: Forward<'_>) {
+        let g = geometry(&self.window, &pass.setting);
+        max_pool_forward(pass.setting.cpu, &g, pass.inputs[0], pass.output, pass.switches);
+    }
+
+    fn backward(&self, pass: Backward<'_, '_>) {
+        let g = geometry(&self.window, &pass.setting);
+        if let Some(dx) = &mut pass.dx[0] {
+            max_pool_backward(pass.setting.cpu, &g, pass.dy, pass.switches, dx);
+        }
+    }
+}
+
+/// The size that a pooling window leaves; every window must hold at least one cell of the map.
+pub(super) fn pooled(window: &Window, x: Shape) -> Result<[usize; 2], Misfit> {
+    let Window { kernel: [kh, kw], padding: p, .. } = *window;
+    let size = window.output(x)?;
+    if window.dilation != [1, 1] {
+        return Err(Misfit::new("pooling windows cannot be dilated"));
+    }
+    if p.top.max(p.bottom) >= kh || p.left.max(p.right) >= kw {
+        return Err(Misfit::new(format!("its padding is as large as its {kh}×{kw} window")));
+    }
+    if kh * kw > 1 << 16 {
+        return Err(Misfit::new(format!("its {kh}×{kw} window has more than 65,536 cells")));
+    }
+    Ok(size)
+}
+
+#[cfg(test)]
+pub(super) fn examples() -> Vec<(MaxPool, Vec<Shape>)> {
+    vec![
+        (MaxPool::new(2), vec![Shape::new(4, 6, 3)]),
+        (MaxPool::new(3).stride(2).pad(1), vec![Shape::new(5, 6, 2)]),
+        (MaxPool::new(3).stride(1), vec![Shape::new(4, 4, 2)]),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AnyLayer;
+    use crate::layers::check::forward;
+
+    #[test]
+    fn windows_overlap_and_padding_never_wins() {
+        let x: Vec<f32> = (0..16).map(|i| -1.0 - i as f32).collect();
+        let y = forward(&AnyLayer::from(MaxPool::new(3).stride(2).pad(1)), &[Shape::new(4, 4, 1)], 1, &[&x]);
+        assert_eq!(y, [-1.0, -2.0, -5.0, -6.0]);
+    }
+
+    #[test]
+    fn windows_of_padding_alone_are_refused() {
+        assert!(MaxPool::new(2).pad(2).infer(&[Shape::new(4, 4, 1)]).is_err());
+    }
+}

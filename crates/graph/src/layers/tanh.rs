@@ -1,0 +1,35 @@
+//! Hyperbolic tangent; its derivative is 1 − y².
+
+use crate::layer::only;
+use crate::{Backward, Forward, Layer, Misfit, Needs, Shape};
+use serde::{Deserialize, Serialize};
+use striate_kernels::{add_map2, map};
+
+/// tanh(x).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tanh;
+
+impl Layer for Tanh {
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, Misfit> {
+        only(inputs)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { inputs: false, output: true }
+    }
+
+    fn forward(&self, pass: Forward<'_>) {
+        map(pass.setting.cpu, pass.inputs[0], pass.output, f32::tanh);
+    }
+
+    fn backward(&self, pass: Backward<'_, '_>) {
+        if let Some(dx) = &mut pass.dx[0] {
+            add_map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| dy * (1.0 - y * y));
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) fn examples() -> Vec<(Tanh, Vec<Shape>)> {
+    vec![(Tanh, vec![Shape::new(4, 3, 3)])]
+}
