@@ -1,0 +1,36 @@
+//! How a network runs. A [`Session`] plans a graph once for a batch size and a purpose (predicting, training, looking
+//! inside), lays all buffers out in one arena by their lifetimes, and then runs forward and backward without deciding or
+//! allocating anything for activations.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use striate_engine::{Parameters, Request, Scheme, Session};
+//! use striate_graph::{Builder, Shape, layers::{Conv, GlobalAvgPool, Relu}};
+//! use striate_kernels::Cpu;
+//!
+//! let mut g = Builder::new("tiny");
+//! let x = g.input(Shape::new(8, 8, 3));
+//! let c = g.add("conv", Conv::new(4, 3), x);
+//! let r = g.add("relu", Relu, c);
+//! let y = g.add("pool", GlobalAvgPool, r);
+//! let graph = Arc::new(g.finish(y)?);
+//!
+//! let parameters = Parameters::init(&graph, Scheme::He, 1);
+//! let request = Request { taps: vec![r], ..Request::predict(2) };
+//! let mut session = Session::new(graph, Arc::new(Cpu::new(2)?), &request)?;
+//! let answer = session.forward(&parameters, &[0.5; 2 * 8 * 8 * 3], 2, 0)?;
+//! assert_eq!(answer.len(), 2 * 4);
+//! assert_eq!(session.activation(r)?.len(), 2 * 6 * 6 * 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod arena;
+mod error;
+mod parameters;
+mod plan;
+mod session;
+
+pub use error::EngineError;
+pub use parameters::{Parameters, Scheme, Tensors};
+pub use plan::{Memory, Request};
+pub use session::Session;

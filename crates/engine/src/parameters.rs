@@ -1,0 +1,190 @@
+//! The values of a network's parameters, and tensors laid out like them (gradients, optimiser state).
+
+use crate::EngineError;
+use std::sync::Arc;
+use striate_graph::{AnyLayer, Graph, Init, NodeId, ParamSpec};
+use striate_kernels::{hash, normal, uniform};
+
+/// How random weights are scaled when a network starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Normal with variance 2 / fan-in, for ReLU (He et al. 2015, arXiv:1502.01852).
+    He,
+    /// Uniform with variance 2 / (fan-in + fan-out), for tanh and sigmoid (Glorot and Bengio 2010).
+    Glorot,
+    /// Normal with variance 1 / fan-in (LeCun et al. 1998, Efficient BackProp).
+    LeCun,
+}
+
+impl Scheme {
+    /// He's for networks with ReLU, Glorot's for those without.
+    pub fn for_graph(graph: &Graph) -> Scheme {
+        let relu = graph.nodes().iter().any(|n| matches!(n.layer, AnyLayer::Relu(_)));
+        if relu { Scheme::He } else { Scheme::Glorot }
+    }
+
+    fn draw(self, seed: u64, i: u64, fan_in: usize, fan_out: usize) -> f32 {
+        let (fan_in, fan_out) = (fan_in as f32, fan_out as f32);
+        match self {
+            Scheme::He => normal(seed, i) * (2.0 / fan_in).sqrt(),
+            Scheme::LeCun => normal(seed, i) * (1.0 / fan_in).sqrt(),
+            Scheme::Glorot => (2.0 * uniform(seed, i) - 1.0) * (6.0 / (fan_in + fan_out)).sqrt(),
+        }
+    }
+}
+
+/// What a tensor is, wherever its values are.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// Full names and specifications, in the graph's order.
+    specs: Vec<(String, ParamSpec)>,
+    /// The first tensor of each node, and the end.
+    first: Vec<usize>,
+}
+
+/// One `f32` vector for each of a network's parameters.
+#[derive(Clone, Debug)]
+pub struct Tensors {
+    layout: Arc<Layout>,
+    values: Vec<Vec<f32>>,
+}
+
+/// The parameters' values.
+pub type Parameters = Tensors;
+
+impl Tensors {
+    /// All zeros.
+    pub fn zeros(graph: &Graph) -> Tensors {
+        Tensors::filled(graph, |_, spec| vec![0.0; spec.len()])
+    }
+
+    /// Freshly initialised parameters: random weights by the scheme, zero biases, neutral normalisation. The same seed gives
+    /// the same values.
+    pub fn init(graph: &Graph, scheme: Scheme, seed: u64) -> Parameters {
+        Tensors::filled(graph, |index, spec| match spec.init {
+            Init::Constant(v) => vec![v; spec.len()],
+            Init::Weights { fan_in, fan_out } => {
+                let seed = hash(seed, index as u64);
+                (0..spec.len() as u64).map(|i| scheme.draw(seed, i, fan_in, fan_out)).collect()
+            }
+        })
+    }
+
+    fn filled(graph: &Graph, mut values: impl FnMut(usize, &ParamSpec) -> Vec<f32>) -> Tensors {
+        let specs: Vec<_> = graph.params().map(|(name, spec)| (name, spec.clone())).collect();
+        let mut first = vec![0];
+        for node in graph.nodes() {
+            first.push(first[first.len() - 1] + node.params.len());
+        }
+        let values = specs.iter().enumerate().map(|(i, (_, spec))| values(i, spec)).collect();
+        Tensors { layout: Arc::new(Layout { specs, first }), values }
+    }
+
+    /// Tensors of the same network, all zero; with `trainable_only` the others are left empty.
+    pub fn zeros_like(&self, trainable_only: bool) -> Tensors {
+        let len = |spec: &ParamSpec| if spec.trainable || !trainable_only { spec.len() } else { 0 };
+        let values = self.layout.specs.iter().map(|(_, spec)| vec![0.0; len(spec)]).collect();
+        Tensors { layout: self.layout.clone(), values }
+    }
+
+    /// Every tensor: full name, specification, values.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &ParamSpec, &[f32])> {
+        self.layout.specs.iter().zip(&self.values).map(|((name, spec), v)| (name.as_str(), spec, v.as_slice()))
+    }
+
+    /// Every tensor, to be changed.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &ParamSpec, &mut [f32])> {
+        let specs = self.layout.specs.iter();
+        specs.zip(&mut self.values).map(|((name, spec), v)| (name.as_str(), spec, v.as_mut_slice()))
+    }
+
+    /// The tensors of one node, in the layer's order.
+    pub fn of(&self, node: NodeId) -> &[Vec<f32>] {
+        &self.values[self.layout.first[node.index()]..self.layout.first[node.index() + 1]]
+    }
+
+    /// The tensors of one node, to be changed.
+    pub fn of_mut(&mut self, node: NodeId) -> &mut [Vec<f32>] {
+        &mut self.values[self.layout.first[node.index()]..self.layout.first[node.index() + 1]]
+    }
+
+    /// The tensor of this full name.
+    pub fn get(&self, name: &str) -> Option<&[f32]> {
+        self.iter().find(|(n, ..)| *n == name).map(|(.., v)| v)
+    }
+
+    /// Replaces the tensor of this full name.
+    ///
+    /// # Errors
+    /// If there is none, or its length differs.
+    pub fn set(&mut self, name: &str, values: &[f32]) -> Result<(), EngineError> {
+        let error = |expected: String, found: String| EngineError::Parameter { name: name.into(), expected, found };
+        let (_, spec, mine) = self
+            .iter_mut()
+            .find(|(n, ..)| *n == name)
+            .ok_or_else(|| error("a parameter of this network".into(), "no such name".into()))?;
+        if mine.len() != values.len() {
+            return Err(error(format!("{:?}", spec.shape), format!("{} values", values.len())));
+        }
+        mine.copy_from_slice(values);
+        Ok(())
+    }
+
+    /// Sets every value.
+    pub fn fill(&mut self, value: f32) {
+        self.values.iter_mut().for_each(|v| v.fill(value));
+    }
+
+    pub(crate) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// True if these are tensors of that network.
+    pub(crate) fn fits(&self, graph: &Graph) -> bool {
+        let specs = &self.layout.specs;
+        specs.len() == graph.params().count()
+            && graph.params().zip(specs).all(|((name, spec), (n, s))| name == *n && spec.shape == s.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use striate_graph::{Builder, Shape, layers::Linear};
+
+    fn linear(inputs: usize, outputs: usize) -> Graph {
+        let mut g = Builder::new("linear");
+        let x = g.input(Shape::vector(inputs));
+        let x = g.add("fc", Linear::new(outputs), x);
+        g.finish(x).unwrap()
+    }
+
+    #[test]
+    fn variances_are_the_schemes() {
+        let graph = linear(400, 100);
+        for (scheme, want) in [(Scheme::He, 2.0 / 400.0), (Scheme::LeCun, 1.0 / 400.0), (Scheme::Glorot, 2.0 / 500.0)] {
+            let p = Parameters::init(&graph, scheme, 3);
+            let w = p.get("fc.weight").unwrap();
+            let var = w.iter().map(|v| v * v).sum::<f32>() / w.len() as f32;
+            // The variance of 40,000 normal draws lies within 3 % of the truth in all but one case in 10⁵.
+            assert!((var / want - 1.0).abs() < 0.03, "{scheme:?}: {var} for {want}");
+            assert!(p.get("fc.bias").unwrap().iter().all(|&b| b == 0.0));
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_the_values() {
+        let graph = linear(5, 4);
+        let at = |seed| Parameters::init(&graph, Scheme::He, seed).get("fc.weight").unwrap().to_vec();
+        assert_eq!(at(1), at(1));
+        assert_ne!(at(1), at(2));
+    }
+
+    #[test]
+    fn foreign_tensors_are_refused_by_name_and_size() {
+        let mut p = Tensors::zeros(&linear(5, 4));
+        assert!(p.set("fc.wait", &[0.0; 20]).unwrap_err().to_string().contains("`fc.wait`"));
+        assert!(p.set("fc.weight", &[0.0; 21]).unwrap_err().to_string().contains("[4, 5]"));
+        assert!(p.set("fc.weight", &[1.0; 20]).is_ok());
+    }
+}
