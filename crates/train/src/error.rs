@@ -1,0 +1,56 @@
+//! What can go wrong in training and using networks.
+
+use std::path::PathBuf;
+use striate_data::DataError;
+use striate_engine::EngineError;
+use striate_weights::WeightsError;
+use striate_zoo::ZooError;
+use thiserror::Error;
+
+/// An error in training, evaluating or predicting.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network's run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A file of weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The architecture.
+    #[error(transparent)]
+    Zoo(#[from] ZooError),
+    /// A model file whose parts contradict each other.
+    #[error("{path}: {why}", path = path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// The contradiction.
+        why: String,
+    },
+    /// The loss is no longer a number.
+    #[error("the loss became {loss} in epoch {epoch}, step {step}, at a learning rate of {lr:.3e}: lower it with --lr")]
+    Diverged {
+        /// The loss.
+        loss: f64,
+        /// The epoch, from 1.
+        epoch: u32,
+        /// The step of the epoch, from 1.
+        step: u64,
+        /// The learning rate of that step.
+        lr: f64,
+    },
+    /// A setting that cannot be.
+    #[error("{0}")]
+    Setting(String),
+    /// A file of the run.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

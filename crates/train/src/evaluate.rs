@@ -1,0 +1,105 @@
+//! Running a trained network: probabilities of images, and its score on a part of a data set.
+
+use crate::{Confusion, Model, Score, Tally, TrainError};
+use std::sync::Arc;
+use striate_data::{LeftOut, Loader, LoaderOptions, Preprocessing, Split};
+use striate_engine::{Parameters, Request, Session};
+use striate_graph::Graph;
+use striate_kernels::{Cpu, cross_entropy, softmax};
+
+/// A network planned for prediction, with room for a batch.
+#[derive(Debug)]
+pub struct Evaluator {
+    session: Session,
+    cpu: Arc<Cpu>,
+    batch: usize,
+    room: Vec<f32>,
+}
+
+/// A network's score on a part of a data set.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Loss and accuracy.
+    pub score: Score,
+    /// True against predicted classes.
+    pub confusion: Confusion,
+    /// Images that could not be read and were left out.
+    pub failed: Vec<LeftOut>,
+}
+
+impl Evaluator {
+    /// Plans the network for up to `batch` images at once.
+    ///
+    /// # Errors
+    /// If the batch is 0.
+    pub fn new(graph: Arc<Graph>, cpu: Arc<Cpu>, batch: usize) -> Result<Evaluator, TrainError> {
+        let room = vec![0.0; batch * graph.output().shape.len()];
+        let session = Session::new(graph, cpu.clone(), &Request::predict(batch))?;
+        Ok(Evaluator { session, cpu, batch, room })
+    }
+
+    /// The most images at once.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The classes' probabilities for `n` preprocessed images (NHWC): `n` rows of as many values as there are classes.
+    ///
+    /// # Errors
+    /// If the images or parameters are not the network's.
+    pub fn probabilities(&mut self, p: &Parameters, images: &[f32], n: usize) -> Result<&[f32], TrainError> {
+        let logits = self.session.forward(p, images, n, 0)?;
+        let classes = logits.len() / n;
+        softmax(&self.cpu, logits, classes, &mut self.room[..n * classes]);
+        Ok(&self.room[..n * classes])
+    }
+
+    /// The score on a part of a data set, image by image once. `progress` hears how many images are done, and ends the work
+    /// early by returning false.
+    ///
+    /// # Errors
+    /// If the images or parameters are not the network's, or no image could be read.
+    pub fn score(
+        &mut self,
+        p: &Parameters,
+        split: &Arc<Split>,
+        preprocessing: &Preprocessing,
+        options: &LoaderOptions,
+        mut progress: impl FnMut(usize) -> bool,
+    ) -> Result<Evaluation, TrainError> {
+        let classes = self.session.graph().output().shape.len();
+        let (mut tally, mut confusion, mut failed) = (Tally::default(), Confusion::new(classes), Vec::new());
+        let options = LoaderOptions { batch: self.batch, shuffle: false, augment: None, ..options.clone() };
+        let mut loader = Loader::new(split.clone(), preprocessing.clone(), options);
+        while let Some(mut batch) = loader.next() {
+            failed.append(&mut batch.failed);
+            if !batch.is_empty() {
+                let logits = self.session.forward(p, &batch.images, batch.len(), 0)?;
+                let dlogits = &mut self.room[..logits.len()];
+                let loss = cross_entropy(&self.cpu, logits, classes, &batch.labels, 0.0, dlogits);
+                for (&truth, prediction) in batch.labels.iter().zip(tally.add(logits, &batch.labels, loss)) {
+                    confusion.add(truth as usize, prediction);
+                }
+            }
+            let go_on = progress(tally.images());
+            loader.recycle(batch);
+            if !go_on {
+                break;
+            }
+        }
+        if tally.images() == 0 {
+            return Err(TrainError::Setting("not one image could be read, so there is no score".into()));
+        }
+        Ok(Evaluation { score: tally.score(), confusion, failed })
+    }
+}
+
+impl Model {
+    /// Plans the model for prediction.
+    ///
+    /// # Errors
+    /// If the batch is 0.
+    pub fn evaluator(&self, cpu: Arc<Cpu>, batch: usize) -> Result<Evaluator, TrainError> {
+        Evaluator::new(self.graph.clone(), cpu, batch)
+    }
+}

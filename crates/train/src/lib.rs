@@ -1,0 +1,23 @@
+//! Training and using networks: recipes that fit the data, losses, optimisers, schedules, the loop, runs on disk, scores.
+
+mod error;
+mod evaluate;
+mod metrics;
+mod model;
+mod optimizer;
+mod recipe;
+mod run_dir;
+mod schedule;
+mod stepper;
+mod trainer;
+
+pub use error::TrainError;
+pub use evaluate::{Evaluation, Evaluator};
+pub use metrics::{Confusion, Score, Tally, best};
+pub use model::{Card, Model, Trained};
+pub use optimizer::{Optimizer, Rule};
+pub use recipe::{Config, Wishes};
+pub use run_dir::{EpochRow, RunDir};
+pub use schedule::{Curve, Schedule};
+pub use stepper::Stepper;
+pub use trainer::{Job, Outcome, StepReport, Watch, train};

@@ -1,0 +1,112 @@
+//! A trained network with all that it takes to use it: graph, parameters, classes, preprocessing, and how it came to be.
+
+use crate::{Score, TrainError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use striate_data::Preprocessing;
+use striate_engine::{Parameters, Tensors};
+use striate_graph::Graph;
+use striate_weights::{ModelFile, Tensor};
+
+/// A network ready to be used.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The network.
+    pub graph: Arc<Graph>,
+    /// Its parameters' values.
+    pub parameters: Parameters,
+    /// What else belongs to it.
+    pub card: Card,
+}
+
+/// What a model file says of its model beside the network: the `details` of its metadata.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The classes' names, in the order of the network's outputs.
+    pub classes: Vec<String>,
+    /// How a picture becomes the network's input.
+    pub preprocessing: Preprocessing,
+    /// How it was trained; absent for weights from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained: Option<Trained>,
+    /// The licence of the weights, if one is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// The version of Striate that wrote the file.
+    pub striate: String,
+}
+
+/// How a model was trained, and with what result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trained {
+    /// The data set, as it was named.
+    pub data: String,
+    /// A hash of the data set's contents.
+    pub fingerprint: String,
+    /// Training images.
+    pub images: usize,
+    /// Epochs behind these weights.
+    pub epoch: u32,
+    /// Epochs planned.
+    pub epochs: u32,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The share of images held out for validation, where it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_share: Option<f64>,
+    /// The score on the images held out for validation, or on the training images where none are.
+    pub score: Score,
+}
+
+impl Model {
+    /// Writes the model file, whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), TrainError> {
+        let tensor = |(name, spec, values): (&str, &striate_graph::ParamSpec, &[f32])| {
+            (name.to_owned(), Tensor { shape: spec.shape.clone(), values: values.to_vec() })
+        };
+        let tensors: BTreeMap<_, _> = self.parameters.iter().map(tensor).collect();
+        let details = match serde_json::to_value(&self.card) {
+            Ok(Value::Object(details)) => details,
+            other => return Err(contradiction(path, format!("its description has no JSON form: {other:?}"))),
+        };
+        Ok(ModelFile { graph: (*self.graph).clone(), tensors, details }.write(path)?)
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// What is wrong with it, with its name.
+    pub fn read(path: &Path) -> Result<Model, TrainError> {
+        let file = ModelFile::read(path)?;
+        let card: Card = serde_json::from_value(Value::Object(file.details))
+            .map_err(|e| contradiction(path, format!("its description cannot be read: {e}")))?;
+        let (input, output) = (file.graph.input().shape, file.graph.output().shape);
+        let p = &card.preprocessing;
+        if (p.height as usize, p.width as usize, p.channels as usize) != (input.h, input.w, input.c) {
+            let (h, w, c) = (p.height, p.width, p.channels);
+            return Err(contradiction(
+                path,
+                format!("it prepares {h}×{w}×{c} images for a network that takes {input}"),
+            ));
+        }
+        if !output.is_vector() || output.c != card.classes.len() {
+            let n = card.classes.len();
+            return Err(contradiction(path, format!("it names {n} classes for a network that answers {output}")));
+        }
+        let mut parameters = Tensors::zeros(&file.graph);
+        for (name, tensor) in &file.tensors {
+            parameters.set(name, &tensor.values)?;
+        }
+        Ok(Model { graph: Arc::new(file.graph), parameters, card })
+    }
+}
+
+fn contradiction(path: &Path, why: String) -> TrainError {
+    TrainError::Model { path: path.to_path_buf(), why }
+}

@@ -1,0 +1,101 @@
+//! Optimisers over a network's tensors. Weight decay spares biases and normalisation ([`ParamSpec::decay`]).
+//!
+//! [`ParamSpec::decay`]: striate_graph::ParamSpec
+
+use serde::{Deserialize, Serialize};
+use striate_engine::{Parameters, Tensors};
+use striate_kernels::{AdamW, Cpu, Sgd, adamw, sgd};
+
+/// An optimiser's rule and its constants.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase")]
+pub enum Rule {
+    /// Stochastic gradient descent with momentum, as in PyTorch.
+    Sgd {
+        /// Share of the last step that is kept.
+        momentum: f64,
+        /// Nesterov's look-ahead (1983; Sutskever et al. 2013).
+        nesterov: bool,
+        /// L2 penalty, added to the gradient.
+        weight_decay: f64,
+    },
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101).
+    AdamW {
+        /// Decay of the mean of gradients.
+        beta1: f64,
+        /// Decay of the mean of squared gradients.
+        beta2: f64,
+        /// Added to the root of the latter.
+        epsilon: f64,
+        /// Share of a weight that is taken away each step, times the learning rate.
+        weight_decay: f64,
+    },
+}
+
+impl Rule {
+    /// The rules' names, for help and errors.
+    pub const NAMES: &[&str] = &["sgd", "adamw"];
+
+    /// The rule of this name with its usual constants.
+    pub fn named(name: &str) -> Option<Rule> {
+        match name {
+            "sgd" => Some(Rule::Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4 }),
+            "adamw" => Some(Rule::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }),
+            _ => None,
+        }
+    }
+
+    /// The weight decay, to be changed.
+    pub fn weight_decay_mut(&mut self) -> &mut f64 {
+        match self {
+            Rule::Sgd { weight_decay, .. } | Rule::AdamW { weight_decay, .. } => weight_decay,
+        }
+    }
+}
+
+/// An optimiser with its state for one network.
+#[derive(Debug)]
+pub struct Optimizer {
+    rule: Rule,
+    /// Velocity, or the mean of gradients.
+    first: Tensors,
+    /// The mean of squared gradients; unused by SGD.
+    second: Option<Tensors>,
+    step: u32,
+}
+
+impl Optimizer {
+    /// A fresh optimiser.
+    pub fn new(rule: Rule, parameters: &Parameters) -> Optimizer {
+        let second = matches!(rule, Rule::AdamW { .. }).then(|| parameters.zeros_like(true));
+        Optimizer { rule, first: parameters.zeros_like(true), second, step: 0 }
+    }
+
+    /// Changes the parameters by one step against the gradients.
+    pub fn step(&mut self, cpu: &Cpu, parameters: &mut Parameters, gradients: &Tensors, lr: f64) {
+        self.step += 1;
+        let mut second = self.second.as_mut().map(Tensors::iter_mut);
+        for (((_, spec, w), (_, _, g)), (_, _, first)) in
+            parameters.iter_mut().zip(gradients.iter()).zip(self.first.iter_mut())
+        {
+            let second = second.as_mut().and_then(Iterator::next);
+            if !spec.trainable {
+                continue;
+            }
+            let decay = |share: f64| if spec.decay { share } else { 0.0 };
+            match (self.rule, second) {
+                (Rule::AdamW { beta1, beta2, epsilon, weight_decay }, Some((_, _, second))) => {
+                    let weight_decay = decay(weight_decay);
+                    let rule = AdamW { lr, beta1, beta2, eps: epsilon, weight_decay, step: self.step };
+                    adamw(cpu, w, g, first, second, &rule);
+                }
+                (Rule::Sgd { momentum, nesterov, weight_decay }, _) => {
+                    let first_step = self.step == 1;
+                    let weight_decay = decay(weight_decay);
+                    sgd(cpu, w, g, first, &Sgd { lr, momentum, weight_decay, nesterov, first: first_step });
+                }
+                (Rule::AdamW { .. }, None) => unreachable!("AdamW always has both means"),
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What a run does, in full: the user's wishes, completed by defaults that fit the data.
+//!
+//! The defaults: small grey images (digits, letters) train LeNet-5 with AdamW; everything else a residual network with
+//! SGD. The batch shrinks with the data, so that an epoch has steps enough, and the epochs grow, so that the run has.
+
+use crate::{Curve, Rule, TrainError};
+use serde::{Deserialize, Serialize};
+use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, mean_std};
+use striate_graph::Shape;
+use striate_zoo::{Architecture, find};
+
+/// What the user asked for; `None` is left to the recipe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wishes {
+    /// The architecture.
+    pub model: Option<String>,
+    /// Passes over the training images.
+    pub epochs: Option<u32>,
+    /// Images a step.
+    pub batch: Option<usize>,
+    /// The network's input height and width.
+    pub image_size: Option<u32>,
+    /// How pictures are brought to that size.
+    pub fit: Option<String>,
+    /// The highest learning rate.
+    pub learning_rate: Option<f64>,
+    /// The optimiser's name.
+    pub optimizer: Option<String>,
+    /// The optimiser's weight decay.
+    pub weight_decay: Option<f64>,
+    /// The schedule's name.
+    pub schedule: Option<String>,
+    /// Epochs of linear warm-up.
+    pub warmup: Option<f64>,
+    /// Random translation in pixels.
+    pub shift: Option<u32>,
+    /// Random mirroring.
+    pub flip: Option<bool>,
+    /// The share of images held out for validation, where it was chosen.
+    pub val_share: Option<f64>,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+/// A run in full, as `config.toml` keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// The architecture.
+    pub model: String,
+    /// The data set, as it was named.
+    pub data: String,
+    /// A hash of its contents.
+    pub fingerprint: String,
+    /// Passes over the training images.
+    pub epochs: u32,
+    /// Images a step.
+    pub batch: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Epochs of linear warm-up.
+    pub warmup: f64,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The share of images held out for validation, where it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_share: Option<f64>,
+    /// The optimiser.
+    pub optimizer: Rule,
+    /// How the learning rate moves.
+    pub schedule: Curve,
+    /// How a picture becomes the network's input.
+    pub preprocessing: Preprocessing,
+    /// Random changes to training images.
+    pub augment: Augment,
+}
+
+/// Images at most this high and wide count as small.
+const SMALL: u32 = 40;
+/// Images that the mean and deviation are taken over.
+const SAMPLED: usize = 2000;
+
+impl Config {
+    /// Completes the wishes for this data.
+    ///
+    /// # Errors
+    /// If a wish cannot be met, or no image can be read.
+    pub fn choose(data: &DataSet, wishes: &Wishes, workers: usize) -> Result<Config, TrainError> {
+        let images = data.train.len();
+        let typical = data.typical;
+        let small = typical.width.max(typical.height) <= SMALL;
+        let drawing = small && typical.channels == 1;
+        let architecture = find(wishes.model.as_deref().unwrap_or(if drawing { "lenet5" } else { "resnet20" }))?;
+        let preprocessing = preprocessing(data, wishes, architecture, workers)?;
+
+        let dense = architecture.name.starts_with("lenet");
+        let optimizer = wishes.optimizer.as_deref().unwrap_or(if dense { "adamw" } else { "sgd" });
+        let mut optimizer = named(Rule::named, Rule::NAMES, "optimiser", optimizer)?;
+        if let Some(decay) = wishes.weight_decay {
+            *optimizer.weight_decay_mut() = positive("--weight-decay", decay, true)?;
+        }
+        let schedule = wishes.schedule.as_deref().unwrap_or("one-cycle");
+        let schedule = named(Curve::named, Curve::NAMES, "schedule", schedule)?;
+        let rate = match optimizer {
+            Rule::AdamW { .. } => 3e-3,
+            Rule::Sgd { .. } => 0.1,
+        };
+        let photograph = !drawing;
+        let shift = wishes.shift.unwrap_or(preprocessing.width.div_ceil(if photograph { 8 } else { 16 }));
+        Ok(Config {
+            model: architecture.name.into(),
+            data: data.source.clone(),
+            fingerprint: data.fingerprint.clone(),
+            epochs: at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images)))?,
+            batch: at_least_one("--batch", wishes.batch.unwrap_or_else(|| batch(images)))?,
+            learning_rate: positive("--lr", wishes.learning_rate.unwrap_or(rate), false)?,
+            warmup: positive("--warmup", wishes.warmup.unwrap_or(0.0), true)?,
+            seed: wishes.seed,
+            val_share: wishes.val_share,
+            optimizer,
+            schedule,
+            preprocessing,
+            augment: Augment::new(shift, wishes.flip.unwrap_or(photograph)),
+        })
+    }
+
+    /// The network's input.
+    pub fn input(&self) -> Shape {
+        let p = &self.preprocessing;
+        Shape::new(p.height as usize, p.width as usize, p.channels as usize)
+    }
+}
+
+fn preprocessing(
+    data: &DataSet,
+    wishes: &Wishes,
+    a: &Architecture,
+    workers: usize,
+) -> Result<Preprocessing, TrainError> {
+    let largest = data.typical.width.max(data.typical.height);
+    let default = if largest <= SMALL { a.input.h as u32 } else { 2 * a.input.h as u32 };
+    let size = wishes.image_size.unwrap_or(default);
+    if size == 0 || size > Preprocessing::LARGEST_SIDE {
+        return Err(TrainError::Setting(format!("--imgsz must be 1 to {}, not {size}", Preprocessing::LARGEST_SIDE)));
+    }
+    let crop = Fit::Crop { resize_to: size + size / 8 };
+    let rules = [
+        ("stretch", Fit::Stretch),
+        ("crop", crop),
+        ("pad", Fit::Pad),
+        ("letterbox", Fit::Letterbox),
+        ("ink", Fit::Ink),
+    ];
+    let fit = match (&wishes.fit, data.kind) {
+        (Some(name), _) => {
+            let by_name = |name: &str| rules.iter().find(|(n, _)| *n == name).map(|(_, fit)| *fit);
+            named(by_name, &rules.map(|(n, _)| n), "fit", name)?
+        }
+        (None, SourceKind::Digits) => Fit::Ink,
+        // MNIST's 28×28 digits in LeNet's 32×32 input, as LeCun had them.
+        _ if largest <= size && largest * 4 >= size * 3 => Fit::Pad,
+        _ if largest <= SMALL => Fit::Stretch,
+        _ => crop,
+    };
+    let p = Preprocessing::new(size, size, data.typical.channels, fit);
+    let (mean, std) = mean_std(&data.train, &p, SAMPLED, &Limits::default(), workers)?;
+    Ok(p.normalised_by(mean, std))
+}
+
+/// About 1.2 million images seen, but 10 epochs at least and 100 at most.
+fn epochs(images: usize) -> u32 {
+    (1_200_000 / images.max(1)).clamp(10, 100) as u32
+}
+
+/// A power of two between 8 and 128 that leaves some thirty steps an epoch.
+fn batch(images: usize) -> usize {
+    (images / 30).next_power_of_two().clamp(8, 128)
+}
+
+fn named<T>(by_name: impl Fn(&str) -> Option<T>, names: &[&str], what: &str, name: &str) -> Result<T, TrainError> {
+    by_name(name)
+        .ok_or_else(|| TrainError::Setting(format!("no {what} is named `{name}`; there are {}", names.join(", "))))
+}
+
+fn positive(option: &str, value: f64, or_zero: bool) -> Result<f64, TrainError> {
+    if value.is_finite() && (value > 0.0 || (or_zero && value == 0.0)) {
+        return Ok(value);
+    }
+    let range = if or_zero { "0 or more" } else { "more than 0" };
+    Err(TrainError::Setting(format!("{option} must be {range}, not {value}")))
+}
+
+fn at_least_one<T: PartialOrd + From<u8> + std::fmt::Display>(option: &str, value: T) -> Result<T, TrainError> {
+    if value >= T::from(1) {
+        Ok(value)
+    } else {
+        Err(TrainError::Setting(format!("{option} must be at least 1, not {value}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use striate_data::{OpenOptions, Silent};
+
+    fn choose(wishes: &Wishes) -> Result<Config, TrainError> {
+        let data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
+        Config::choose(&data, wishes, 1)
+    }
+
+    #[test]
+    fn digits_get_a_network_that_fits_them() {
+        let c = choose(&Wishes::default()).unwrap();
+        assert_eq!((c.model.as_str(), c.input()), ("lenet5", Shape::new(32, 32, 1)));
+        assert_eq!(c.preprocessing.fit, Fit::Ink);
+        assert!(!c.augment.steps.contains(&striate_data::Step::Flip), "a mirrored digit is another sign");
+    }
+
+    #[test]
+    fn the_configuration_survives_toml() {
+        let c = choose(&Wishes::default()).unwrap();
+        assert_eq!(toml::from_str::<Config>(&toml::to_string(&c).unwrap()).unwrap(), c);
+    }
+
+    #[test]
+    fn wishes_that_cannot_be_are_refused_by_name() {
+        let refused = |wishes: Wishes| choose(&wishes).unwrap_err().to_string();
+        let none = Wishes::default;
+        assert!(refused(Wishes { epochs: Some(0), ..none() }).contains("--epochs must be at least 1"));
+        assert!(refused(Wishes { batch: Some(0), ..none() }).contains("--batch"));
+        assert!(refused(Wishes { learning_rate: Some(-1.0), ..none() }).contains("--lr must be more than 0"));
+        assert!(refused(Wishes { learning_rate: Some(f64::NAN), ..none() }).contains("--lr"));
+        assert!(refused(Wishes { optimizer: Some("adam".into()), ..none() }).contains("there are sgd, adamw"));
+        assert!(refused(Wishes { schedule: Some("cos".into()), ..none() }).contains("cosine"));
+        assert!(refused(Wishes { image_size: Some(0), ..none() }).contains("--imgsz"));
+        assert!(refused(Wishes { model: Some("lenet6".into()), ..none() }).contains("did you mean `lenet5`?"));
+    }
+}

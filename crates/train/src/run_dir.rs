@@ -1,0 +1,146 @@
+//! A run's folder, `runs/<verb>/<name>[N]`: its resolved configuration, one row of metrics an epoch, and the weights. Nothing
+//! is ever overwritten by another run, and every file is whole at any moment.
+
+use crate::TrainError;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use striate_weights::write_atomic;
+
+/// The folder of one run.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    rows: Vec<EpochRow>,
+}
+
+/// One row of `metrics.csv`. Validation columns are empty where no images are held out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// From 1.
+    pub epoch: u32,
+    /// Of the epoch's last step.
+    pub learning_rate: f64,
+    /// Over the epoch's batches, while the weights moved.
+    pub train_loss: f64,
+    /// Likewise.
+    pub train_accuracy: f64,
+    /// After the epoch.
+    pub val_loss: Option<f64>,
+    /// After the epoch.
+    pub val_accuracy: Option<f64>,
+    /// After the epoch.
+    pub val_top5: Option<f64>,
+    /// Training images per second, loading included, validation not.
+    pub images_per_second: f64,
+    /// Since the start of the run.
+    pub seconds: f64,
+}
+
+impl RunDir {
+    /// Makes a new folder `name` in `parent`, or `name2`, `name3`, … if it is taken.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create(parent: &Path, name: &str) -> Result<RunDir, TrainError> {
+        let error = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| TrainError::File { path, source }
+        };
+        fs::create_dir_all(parent).map_err(error(parent))?;
+        for n in 1u32.. {
+            let path = parent.join(if n == 1 { name.to_owned() } else { format!("{name}{n}") });
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    let weights = path.join("weights");
+                    fs::create_dir(&weights).map_err(error(&weights))?;
+                    return Ok(RunDir { path, rows: Vec::new() });
+                }
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(error(&path)(e)),
+            }
+        }
+        unreachable!("four thousand million runs")
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the newest weights are kept.
+    pub fn last(&self) -> PathBuf {
+        self.path.join("weights/last.safetensors")
+    }
+
+    /// Where the best weights are kept.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("weights/best.safetensors")
+    }
+
+    /// Writes `config.toml`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_config(&self, config: &impl Serialize) -> Result<(), TrainError> {
+        let path = self.path.join("config.toml");
+        let text = toml::to_string(config)
+            .map_err(|e| TrainError::File { path: path.clone(), source: std::io::Error::other(e) })?;
+        Ok(write_atomic(&path, |w| w.write_all(text.as_bytes()))?)
+    }
+
+    /// Adds a row to `metrics.csv`. The file is small, so it is written anew, and never seen half-written.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn add_row(&mut self, row: EpochRow) -> Result<(), TrainError> {
+        self.rows.push(row);
+        let rows = &self.rows;
+        Ok(write_atomic(&self.path.join("metrics.csv"), |w: &mut dyn Write| {
+            let mut csv = csv::Writer::from_writer(w);
+            rows.iter().try_for_each(|row| csv.serialize(row)).map_err(std::io::Error::other)?;
+            csv.flush()
+        })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<_> = (0..3)
+            .map(|_| RunDir::create(&dir.path().join("runs/train"), "lenet5").unwrap())
+            .map(|r| r.path().file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(names, ["lenet5", "lenet52", "lenet53"]);
+    }
+
+    #[test]
+    fn metrics_have_one_header_and_a_row_an_epoch() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = RunDir::create(dir.path(), "r").unwrap();
+        let row = |epoch, val| EpochRow {
+            epoch,
+            learning_rate: 0.1,
+            train_loss: 1.5,
+            train_accuracy: 0.5,
+            val_loss: val,
+            val_accuracy: val,
+            val_top5: val,
+            images_per_second: 100.0,
+            seconds: 2.0,
+        };
+        for (epoch, val) in [(1, Some(0.25)), (2, None)] {
+            run.add_row(row(epoch, val)).unwrap();
+        }
+        let text = fs::read_to_string(run.path().join("metrics.csv")).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("epoch,learning_rate,train_loss"));
+        assert_eq!(lines[1], "1,0.1,1.5,0.5,0.25,0.25,0.25,100.0,2.0");
+        assert_eq!(lines[2], "2,0.1,1.5,0.5,,,,100.0,2.0");
+    }
+}

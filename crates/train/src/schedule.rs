@@ -1,0 +1,124 @@
+//! How the learning rate moves over a run: a linear warm-up, then a curve. Steps count from 0.
+
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// The curve after the warm-up, as a factor of the base rate; `t` runs from 0 to 1 over the steps after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Curve {
+    /// Always the base rate.
+    Constant,
+    /// Half a cosine from the base rate down to 0 (Loshchilov and Hutter 2016, arXiv:1608.03983, without restarts).
+    Cosine,
+    /// Multiplied by `factor` at each of the given shares of the run (He et al. 2015: 0.1 at 50 % and 75 %).
+    Step {
+        /// When, as shares of the run, ascending.
+        at: [f64; 2],
+        /// By how much.
+        factor: f64,
+    },
+    /// Up from 1/25 of the base rate over the first 30 %, then down to nearly 0, both as half cosines (Smith and Topin 2017,
+    /// arXiv:1708.07120, as in PyTorch's `OneCycleLR`). It is its own warm-up.
+    OneCycle,
+}
+
+impl Curve {
+    /// The curves' names, for help and errors.
+    pub const NAMES: &[&str] = &["cosine", "step", "one-cycle", "constant"];
+
+    /// The curve of this name with its usual numbers.
+    pub fn named(name: &str) -> Option<Curve> {
+        match name {
+            "constant" => Some(Curve::Constant),
+            "cosine" => Some(Curve::Cosine),
+            "step" => Some(Curve::Step { at: [0.5, 0.75], factor: 0.1 }),
+            "one-cycle" => Some(Curve::OneCycle),
+            _ => None,
+        }
+    }
+
+    fn factor(self, t: f64) -> f64 {
+        const START: f64 = 1.0 / 25.0;
+        const END: f64 = START / 1e4;
+        const RISE: f64 = 0.3;
+        let cosine = |from: f64, to: f64, t: f64| to + (from - to) * (1.0 + (PI * t).cos()) / 2.0;
+        match self {
+            Curve::Constant => 1.0,
+            Curve::Cosine => cosine(1.0, 0.0, t),
+            Curve::Step { at, factor } => factor.powi(at.iter().filter(|&&a| t >= a).count() as i32),
+            Curve::OneCycle if t < RISE => cosine(START, 1.0, t / RISE),
+            Curve::OneCycle => cosine(1.0, END, (t - RISE) / (1.0 - RISE)),
+        }
+    }
+}
+
+/// The learning rate of every step of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The highest rate.
+    pub base: f64,
+    /// The curve after the warm-up.
+    pub curve: Curve,
+    /// Steps over which the rate rises linearly; ignored by [`Curve::OneCycle`].
+    pub warmup: u64,
+    /// Steps of the run.
+    pub steps: u64,
+}
+
+impl Schedule {
+    /// The rate of a step.
+    pub fn at(&self, step: u64) -> f64 {
+        let warmup = if self.curve == Curve::OneCycle { 0 } else { self.warmup.min(self.steps) };
+        if step < warmup {
+            return self.base * (step + 1) as f64 / (warmup + 1) as f64;
+        }
+        let span = (self.steps - warmup).max(2) - 1;
+        let t = ((step - warmup) as f64 / span as f64).min(1.0);
+        self.base * self.curve.factor(t)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-9, "{a} {b}");
+    }
+
+    #[test]
+    fn curves_pass_through_their_points() {
+        let at = |curve, step| Schedule { base: 2.0, curve, warmup: 0, steps: 101 }.at(step);
+        close(at(Curve::Cosine, 0), 2.0);
+        close(at(Curve::Cosine, 50), 1.0);
+        close(at(Curve::Cosine, 100), 0.0);
+        let step = Curve::named("step").unwrap();
+        close(at(step, 49), 2.0);
+        close(at(step, 50), 0.2);
+        close(at(step, 75), 0.02);
+        // PyTorch's OneCycleLR(max_lr=2, total_steps=101, pct_start=0.3): its own values.
+        close(at(Curve::OneCycle, 0), 0.08);
+        close(at(Curve::OneCycle, 15), 1.04);
+        close(at(Curve::OneCycle, 30), 2.0);
+        close(at(Curve::OneCycle, 100), 8e-6);
+    }
+
+    #[test]
+    fn the_warmup_rises_to_the_base_rate() {
+        let s = Schedule { base: 1.0, curve: Curve::Constant, warmup: 4, steps: 10 };
+        for (step, rate) in [(0, 0.2), (1, 0.4), (3, 0.8), (4, 1.0), (9, 1.0)] {
+            close(s.at(step), rate);
+        }
+    }
+
+    #[test]
+    fn short_runs_have_finite_rates() {
+        for steps in 1..4 {
+            for curve in Curve::NAMES.iter().filter_map(|n| Curve::named(n)) {
+                let s = Schedule { base: 0.1, curve, warmup: 5, steps };
+                assert!((0..steps).all(|i| s.at(i).is_finite() && s.at(i) <= 0.1), "{curve:?} {steps}");
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! One training step after another: forward, cross-entropy, backward, update.
+
+use crate::{Optimizer, Rule, TrainError};
+use std::sync::Arc;
+use striate_engine::{Memory, Parameters, Request, Session, Tensors};
+use striate_graph::Graph;
+use striate_kernels::{Cpu, cross_entropy};
+
+/// A network in training, with its gradients and its optimiser.
+#[derive(Debug)]
+pub struct Stepper {
+    graph: Arc<Graph>,
+    cpu: Arc<Cpu>,
+    session: Session,
+    parameters: Parameters,
+    gradients: Tensors,
+    optimizer: Optimizer,
+    logits: Vec<f32>,
+    dlogits: Vec<f32>,
+}
+
+impl Stepper {
+    /// Plans steps of up to `batch` images.
+    ///
+    /// # Errors
+    /// If the batch is 0.
+    pub fn new(
+        graph: Arc<Graph>,
+        cpu: Arc<Cpu>,
+        parameters: Parameters,
+        rule: Rule,
+        batch: usize,
+    ) -> Result<Stepper, TrainError> {
+        let room = vec![0.0; batch * graph.output().shape.len()];
+        Ok(Stepper {
+            session: Session::new(graph.clone(), cpu.clone(), &Request::train(&graph, batch))?,
+            gradients: parameters.zeros_like(true),
+            optimizer: Optimizer::new(rule, &parameters),
+            logits: room.clone(),
+            dlogits: room,
+            graph,
+            cpu,
+            parameters,
+        })
+    }
+
+    /// The network.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// The parameters as they now are.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The last step's gradients.
+    pub fn gradients(&self) -> &Tensors {
+        &self.gradients
+    }
+
+    /// The memory of the activations and their gradients.
+    pub fn memory(&self) -> Memory {
+        self.session.memory()
+    }
+
+    /// Makes one step on images (NHWC, preprocessed) with these labels. `seed` decides what dropout drops. Returns the mean
+    /// loss and the logits from before the step. If the loss is not finite, nothing is changed.
+    ///
+    /// # Errors
+    /// If the images are not the network's.
+    pub fn step(&mut self, images: &[f32], labels: &[u32], lr: f64, seed: u64) -> Result<(f64, &[f32]), TrainError> {
+        let logits = self.session.forward(&self.parameters, images, labels.len(), seed)?;
+        let n = logits.len();
+        self.logits[..n].copy_from_slice(logits);
+        let (logits, dlogits) = (&self.logits[..n], &mut self.dlogits[..n]);
+        let loss = cross_entropy(&self.cpu, logits, n / labels.len(), labels, 0.0, dlogits);
+        if loss.is_finite() {
+            self.gradients.fill(0.0);
+            self.session.backward(&self.parameters, &[(self.graph.output_id(), dlogits)], &mut self.gradients)?;
+            self.session.gather_statistics(&mut self.parameters);
+            let Stepper { cpu, optimizer, parameters, gradients, .. } = self;
+            cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
+        }
+        Ok((loss, &self.logits[..n]))
+    }
+}
