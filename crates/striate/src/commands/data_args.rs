@@ -1,0 +1,108 @@
+//! The options of every verb that opens a data set, and the words about what was found in it.
+
+use crate::figures::thousands;
+use crate::progress::Bar;
+use anyhow::Result;
+use clap::ValueEnum;
+use striate_data::{Check, DataSet, LeftOut, Limits, LoaderOptions, OpenOptions};
+
+/// How a data set is opened.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// Share of the training images held out for validation where the data has no such part [default: a sixth where
+    /// there is a test part, else a fifth]
+    #[arg(long, value_name = "SHARE")]
+    pub val_share: Option<f64>,
+    /// Share of unreadable image files above which nothing is begun
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    max_unreadable: f64,
+    /// Whether image files are decoded whole before anything is begun, or only their headers read
+    #[arg(long, value_enum, default_value = "full")]
+    check: CheckName,
+    /// Most pixels an image may have
+    #[arg(long, value_name = "N", default_value_t = 100_000_000)]
+    max_pixels: u64,
+    /// Threads that decode images ahead of the network; 0: all cores. Results do not depend on it
+    #[arg(long, value_name = "W", default_value_t = 0)]
+    workers: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CheckName {
+    Full,
+    Headers,
+}
+
+impl DataArgs {
+    /// Opens a data set with a progress bar, and says on stderr what is in it and what is wrong with it.
+    pub fn open(&self, spec: &str, seed: u64, val_share: Option<f64>) -> Result<DataSet> {
+        let check = match self.check {
+            CheckName::Full => Check::Full,
+            CheckName::Headers => Check::Headers,
+        };
+        let options = OpenOptions {
+            seed,
+            val_share,
+            max_unreadable_share: self.max_unreadable,
+            max_pixels: self.max_pixels,
+            check,
+            workers: self.workers(),
+        };
+        let data = DataSet::open(spec, &options, &Bar::new())?;
+        describe(&data);
+        Ok(data)
+    }
+
+    /// Decoding threads.
+    pub fn workers(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+
+    /// Bounds on what is decoded.
+    pub fn limits(&self) -> Limits {
+        Limits { max_pixels: self.max_pixels }
+    }
+
+    /// How batches are loaded.
+    pub fn loading(&self) -> LoaderOptions {
+        LoaderOptions { workers: self.workers(), limits: self.limits(), ..LoaderOptions::default() }
+    }
+}
+
+/// Most names that one warning lists.
+const LISTED: usize = 10;
+
+fn describe(data: &DataSet) {
+    let t = data.typical;
+    let kind = if t.channels == 1 { "grey" } else { "colour" };
+    let count = |n: usize| thousands(n as u64);
+    let test = data.test.as_ref().map(|t| format!(" and {} test", count(t.len()))).unwrap_or_default();
+    let (classes, name) = (data.classes.len(), &data.name);
+    let (train, val) = (count(data.train.len()), count(data.val.len()));
+    let (w, h) = (t.width, t.height);
+    eprintln!("{name}: {train} training, {val} validation{test} images of {classes} classes, typically {w}×{h} {kind}");
+    if data.ignored_files > 0 {
+        eprintln!("note: {} other files were passed over", count(data.ignored_files));
+    }
+    for warning in &data.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if !data.left_out.is_empty() {
+        eprintln!("warning: {} image files are left out:", count(data.left_out.len()));
+        list(&data.left_out);
+    }
+}
+
+/// Lists files with the reasons, the first few.
+pub fn list(files: &[LeftOut]) {
+    for file in files.iter().take(LISTED) {
+        eprintln!("  {file}");
+    }
+    if files.len() > LISTED {
+        eprintln!("  … and {} more", files.len() - LISTED);
+    }
+}

@@ -1,0 +1,88 @@
+//! The verbs, one file each. Adding one: a file with its arguments and `run`, and a line in [`Command`].
+
+mod bench;
+mod data_args;
+mod eval;
+mod models;
+mod predict;
+mod summary;
+mod train;
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde::Serialize;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use striate_kernels::Cpu;
+
+/// What to do.
+#[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // One value a process.
+pub enum Command {
+    Train(train::Args),
+    Eval(eval::Args),
+    Predict(predict::Args),
+    Models(models::Args),
+    Summary(summary::Args),
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> Result<ExitCode> {
+        match self {
+            Command::Train(args) => args.run(),
+            Command::Eval(args) => args.run(),
+            Command::Predict(args) => args.run(),
+            Command::Models(args) => args.run(),
+            Command::Summary(args) => args.run(),
+            Command::Bench(bench) => bench.run(),
+        }
+    }
+}
+
+/// What every verb that computes takes.
+#[derive(clap::Args)]
+pub struct Machine {
+    /// Threads that compute; 0: all cores. Results do not depend on it
+    #[arg(long, default_value_t = 0, value_name = "T")]
+    pub threads: usize,
+}
+
+impl Machine {
+    /// The thread pool.
+    pub fn cpu(&self) -> Result<Arc<Cpu>> {
+        Ok(Arc::new(Cpu::new(self.threads)?))
+    }
+}
+
+/// Prints a line of JSON on stdout.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Prints a table on stdout: columns as wide as their contents, numbers to the right.
+pub fn print_table(header: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    let columns = header.len();
+    let cells = |column: usize| rows.iter().map(move |r| r[column].as_str());
+    let widths: Vec<usize> =
+        (0..columns).map(|c| cells(c).chain([header[c]]).map(|s| s.chars().count()).max().unwrap_or(0)).collect();
+    let number = |s: &str| s.is_empty() || s.starts_with(|c: char| c.is_ascii_digit());
+    let right: Vec<bool> = (0..columns).map(|c| cells(c).all(number) && cells(c).any(|s| !s.is_empty())).collect();
+    let mut out = std::io::stdout().lock();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| -> Result<()> {
+        let padded = cells.enumerate().map(|(c, text)| {
+            let width = widths[c];
+            if right[c] { format!("{text:>width$}") } else { format!("{text:<width$}") }
+        });
+        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+        Ok(())
+    };
+    line(&mut header.iter().copied())?;
+    rows.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
+}

@@ -1,0 +1,136 @@
+//! `striate predict`: what a model takes pictures for.
+
+use super::{Machine, print_json};
+use crate::figures::percent;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use striate_data::{Limits, Loader, LoaderOptions, Sample, Source, Split};
+use striate_train::Model;
+
+/// Say what a model takes pictures for
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  striate predict best.safetensors cat.jpg dog.png
+  striate predict best.safetensors photos/          every picture in the folder and below
+  striate predict best.safetensors *.jpg --top 1 --json
+
+With --json: a line per image, {\"file\", \"predictions\": [{\"class\", \"index\", \"probability\"}, …]}.
+An unreadable picture is named on stderr and passed over; the exit code is then 1.")]
+pub struct Args {
+    /// A model file
+    model: PathBuf,
+    /// Pictures, or folders of pictures
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+    /// How many of the likeliest classes to tell
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+    /// Images at once
+    #[arg(short, long, value_name = "B", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: u32,
+    /// Most pixels an image may have
+    #[arg(long, value_name = "N", default_value_t = 100_000_000)]
+    max_pixels: u64,
+    /// One JSON object a line on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a Path,
+    predictions: Vec<Prediction<'a>>,
+}
+
+#[derive(Serialize)]
+struct Prediction<'a> {
+    class: &'a str,
+    index: usize,
+    probability: f32,
+}
+
+impl Args {
+    /// Predicts.
+    pub fn run(self) -> Result<ExitCode> {
+        let (cpu, model) = (self.machine.cpu()?, Model::read(&self.model)?);
+        let mut files = Vec::new();
+        for path in &self.images {
+            collect(path, &mut files)?;
+        }
+        let batch = (self.batch as usize).min(files.len().max(1));
+        let mut evaluator = model.evaluator(cpu, batch)?;
+        let samples = files.iter().map(|f| Sample { source: Source::File(f.clone()), label: 0 }).collect();
+        let limits = Limits { max_pixels: self.max_pixels };
+        let options = LoaderOptions { batch, limits, ..LoaderOptions::default() };
+        let loader = Loader::new(Arc::new(Split { samples }), model.card.preprocessing.clone(), options);
+        let classes = model.card.classes.len();
+        let mut failed = 0;
+        for batch in loader {
+            for left_out in &batch.failed {
+                eprintln!("error: {left_out}");
+                failed += 1;
+            }
+            if batch.is_empty() {
+                continue;
+            }
+            let probabilities = evaluator.probabilities(&model.parameters, &batch.images, batch.len())?;
+            for (&index, row) in batch.indices.iter().zip(probabilities.chunks_exact(classes)) {
+                self.print(&Line {
+                    file: &files[index],
+                    predictions: top(row, &model.card.classes, self.top as usize),
+                })?;
+            }
+        }
+        Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    fn print(&self, line: &Line<'_>) -> Result<()> {
+        if self.json {
+            return print_json(line);
+        }
+        let named = |p: &Prediction<'_>| format!("{} {}", p.class, percent(f64::from(p.probability)));
+        let all: Vec<_> = line.predictions.iter().map(named).collect();
+        println!("{}: {}", line.file.display(), all.join(", "));
+        Ok(())
+    }
+}
+
+/// The likeliest classes, in order; of equal ones the first.
+fn top<'a>(probabilities: &[f32], classes: &'a [String], count: usize) -> Vec<Prediction<'a>> {
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+    let of = |index: usize| Prediction { class: &classes[index], index, probability: probabilities[index] };
+    order.into_iter().take(count).map(of).collect()
+}
+
+/// Endings of the picture formats that can be read; in folders, other files are passed over.
+const ENDINGS: &[&str] =
+    &["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "pnm", "ppm", "pgm", "pbm", "pam"];
+
+/// Adds a file, or the pictures of a folder and below, in order.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).with_context(|| format!("{}: cannot be listed", path.display()))?;
+    let mut entries = entries.map(|e| e.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort();
+    let before = files.len();
+    for entry in entries {
+        let picture = |e: &Path| e.extension().is_some_and(|x| ENDINGS.iter().any(|k| x.eq_ignore_ascii_case(k)));
+        if (entry.is_dir() && !entry.is_symlink()) || picture(&entry) {
+            collect(&entry, files)?;
+        }
+    }
+    if files.len() == before {
+        eprintln!("warning: {}: no pictures in this folder", path.display());
+    }
+    Ok(())
+}
