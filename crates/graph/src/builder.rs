@@ -2,7 +2,7 @@
 //! [`Builder::finish`], so that architectures need no `?` on every line.
 
 use crate::layers::Input;
-use crate::{AnyLayer, Graph, GraphError, Layer, Misfit, Node, NodeId, Shape};
+use crate::{AnyLayer, Graph, GraphError, Layer, Misfit, Node, NodeId, ParamSpec, Shape};
 use std::collections::HashSet;
 
 /// A network under construction.
@@ -99,9 +99,13 @@ impl Builder {
             return Err(GraphError::DuplicateName(name));
         }
         let shapes: Vec<Shape> = inputs.iter().map(|&i| self.nodes[i.0].shape).collect();
-        let shape = self.place(&layer, &inputs).and_then(|()| layer.infer(&shapes)).and_then(Shape::checked);
-        match shape {
-            Ok(shape) => Ok(Node { name, params: layer.params(&shapes), layer, inputs, shape }),
+        let fitted = || {
+            self.place(&layer, &inputs)?;
+            let shape = layer.infer(&shapes)?.checked()?;
+            Ok((shape, bounded(layer.params(&shapes))?))
+        };
+        match fitted() {
+            Ok((shape, params)) => Ok(Node { name, layer, inputs, shape, params }),
             Err(why) => {
                 let inputs = inputs.iter().map(|&i| format!("{} {}", self.nodes[i.0].name, self.nodes[i.0].shape));
                 let inputs = inputs.collect::<Vec<_>>().join(", ");
@@ -123,10 +127,20 @@ impl Builder {
     }
 }
 
+/// The most values that one parameter may have: 2³⁶, 256 GiB as f32. Graphs come from files too.
+const MOST_VALUES: usize = 1 << 36;
+
+fn bounded(params: Vec<ParamSpec>) -> Result<Vec<ParamSpec>, Misfit> {
+    match params.iter().find(|p| p.len() > MOST_VALUES) {
+        Some(p) => Err(Misfit::new(format!("its {} would be {:?}, more than {MOST_VALUES} values", p.name, p.shape))),
+        None => Ok(params),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{Add, Conv, Relu};
+    use crate::layers::{Add, Conv, Linear, Relu};
 
     #[test]
     fn the_first_error_is_kept_with_names_and_shapes() {
@@ -153,6 +167,15 @@ mod tests {
         assert_eq!(build("a b"), Err(GraphError::BadName("a b".into())));
         assert_eq!(build(""), Err(GraphError::BadName(String::new())));
         assert!(build("layer1.0.relu").is_ok());
+    }
+
+    #[test]
+    fn parameters_beyond_any_machine_are_refused() {
+        let mut g = Builder::new("n");
+        let x = g.input(Shape::vector(1 << 31));
+        let y = g.add("fc", Linear::new(1 << 31), x);
+        let e = g.finish(y).unwrap_err().to_string();
+        assert!(e.contains("its weight would be [2147483648, 2147483648]"), "{e}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl ParamSpec {
 
     /// Values in the tensor.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |n: usize, &side| n.saturating_mul(side))
     }
 
     /// True if a side is zero, which no layer declares.

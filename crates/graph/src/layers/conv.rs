@@ -106,13 +106,14 @@ impl Layer for Conv {
     fn params(&self, inputs: &[Shape]) -> Vec<ParamSpec> {
         let [kh, kw] = self.window.kernel;
         let (i, o) = (inputs[0].c / self.groups, self.out_channels);
-        let weight = ParamSpec::weight(vec![o, i, kh, kw], i * kh * kw, o / self.groups * kh * kw);
+        let fan = |channels: usize| channels.saturating_mul(kh * kw);
+        let weight = ParamSpec::weight(vec![o, i, kh, kw], fan(i), fan(o / self.groups));
         if self.bias { vec![weight, ParamSpec::vector("bias", o, 0.0)] } else { vec![weight] }
     }
 
     fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
         let [kh, kw] = self.window.kernel;
-        (kh * kw * inputs[0].c / self.groups) as u64 * output.len() as u64
+        ((kh * kw * (inputs[0].c / self.groups)) as u64).saturating_mul(output.len() as u64)
     }
 
     fn describe(&self) -> String {

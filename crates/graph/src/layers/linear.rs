@@ -61,7 +61,7 @@ impl Layer for Linear {
     }
 
     fn multiply_adds(&self, inputs: &[Shape], _output: Shape) -> u64 {
-        inputs[0].c as u64 * self.out_features as u64
+        (inputs[0].c as u64).saturating_mul(self.out_features as u64)
     }
 
     fn describe(&self) -> String {

@@ -1,5 +1,6 @@
 //! The options of every verb that opens a data set, and the words about what was found in it.
 
+use super::MOST_THREADS;
 use crate::figures::thousands;
 use crate::progress::Bar;
 use anyhow::Result;
@@ -24,8 +25,8 @@ pub struct DataArgs {
     #[arg(long, value_name = "N", default_value_t = 100_000_000)]
     max_pixels: u64,
     /// Threads that decode images ahead of the network; 0: all cores. Results do not depend on it
-    #[arg(long, value_name = "W", default_value_t = 0)]
-    workers: usize,
+    #[arg(long, value_name = "W", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_THREADS))]
+    workers: u16,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -58,7 +59,7 @@ impl DataArgs {
     pub fn workers(&self) -> usize {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
+            n => n.into(),
         }
     }
 

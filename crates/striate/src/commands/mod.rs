@@ -43,18 +43,21 @@ impl Command {
     }
 }
 
+/// The most threads that can be asked for; starting many more would only stall the machine.
+const MOST_THREADS: i64 = 1024;
+
 /// What every verb that computes takes.
 #[derive(clap::Args)]
 pub struct Machine {
     /// Threads that compute; 0: all cores. Results do not depend on it
-    #[arg(long, default_value_t = 0, value_name = "T")]
-    pub threads: usize,
+    #[arg(long, default_value_t = 0, value_name = "T", value_parser = clap::value_parser!(u16).range(..=MOST_THREADS))]
+    pub threads: u16,
 }
 
 impl Machine {
     /// The thread pool.
     pub fn cpu(&self) -> Result<Arc<Cpu>> {
-        Ok(Arc::new(Cpu::new(self.threads)?))
+        Ok(Arc::new(Cpu::new(self.threads.into())?))
     }
 }
 

@@ -39,13 +39,13 @@ pub struct Args {
     /// Passes over the training images [default: 10 to 100, by their number]
     #[arg(short, long, value_name = "N")]
     epochs: Option<u32>,
-    /// Images a step [default: 8 to 128, by the number of images]
+    /// Images a step [default: 16 to 128, by the number of images]
     #[arg(short, long, value_name = "B")]
     batch: Option<usize>,
     /// Height and width of the network's input [default: by the size of the images]
     #[arg(long, value_name = "S")]
     imgsz: Option<u32>,
-    /// The highest learning rate [default: 0.1 for sgd, 0.003 for adamw]
+    /// The highest learning rate [default: 0.003 for adamw; 0.1 for sgd at batch 128, less for smaller]
     #[arg(long, value_name = "X")]
     lr: Option<f64>,
     /// The optimiser: sgd (momentum 0.9, Nesterov) or adamw [default: by the architecture]
