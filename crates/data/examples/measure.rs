@@ -44,7 +44,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     println!("fingerprint {}", set.fingerprint);
     let (width, height) = side.map_or((set.typical.width, set.typical.height), |side| (side, side));
     let fit = if side.is_some_and(|side| side > 64) { Fit::Crop { resize_to: width * 8 / 7 } } else { Fit::Pad };
-    for (fit, augment) in [(fit, None), (fit, Some(Augment::new(4, true))), (Fit::Ink, None)] {
+    for (fit, augment) in [(fit, None), (fit, Some(Augment::new(4, true))), (Fit::Ink { detail: 0 }, None)] {
         let preprocessing = Preprocessing::new(width, height, set.typical.channels, fit);
         let start = Instant::now();
         let (mean, std) = striate_data::mean_std(&set.train, &preprocessing, 2000, &Limits::default(), 2)?;

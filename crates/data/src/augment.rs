@@ -8,7 +8,7 @@ use crate::seeded::Lots;
 use serde::{Deserialize, Serialize};
 
 /// One kind of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Step {
@@ -20,10 +20,19 @@ pub enum Step {
     },
     /// Mirrored left to right in half of the cases.
     Flip,
+    /// Turned, scaled and sheared about the centre (Simard, Steinkraus, Platt 2003); black moves in.
+    Affine {
+        /// The most that it is turned by, in degrees, either way.
+        degrees: f64,
+        /// The most that each axis grows or shrinks by on its own, as a share of its length.
+        scale: f64,
+        /// The most that a row moves sideways for each row of height, either way.
+        shear: f64,
+    },
 }
 
 /// Steps that are taken one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Augment {
     /// The steps, in order.
     pub steps: Vec<Step>,
@@ -59,6 +68,13 @@ impl Step {
             }
             Self::Flip if lots.coin() => mirrored(picture),
             Self::Flip => picture,
+            Self::Affine { degrees, scale, shear } => {
+                let (sin, cos) = (lots.within(degrees)).to_radians().sin_cos();
+                let (wide, high) = (1.0 + lots.within(scale), 1.0 + lots.within(scale));
+                let shear = lots.within(shear);
+                // Where a pixel of the result comes from: the inverse of turning, scaling and shearing.
+                warped(&picture, [[cos / wide, (sin + shear * cos) / wide], [-sin / high, (cos - shear * sin) / high]])
+            }
         }
     }
 }
@@ -73,6 +89,31 @@ fn shifted(picture: &Picture, dx: i64, dy: i64) -> Picture {
         moved.paste(&part, dx.max(0) as u32, dy.max(0) as u32);
     }
     moved
+}
+
+/// Each pixel of the result lies, from the centre, at `from` times its own place in `picture`; read bilinearly.
+fn warped(picture: &Picture, from: [[f64; 2]; 2]) -> Picture {
+    let (w, h, channels) = (picture.width as usize, picture.height as usize, usize::from(picture.channels));
+    let (centre_x, centre_y) = ((w as f64 - 1.0) / 2.0, (h as f64 - 1.0) / 2.0);
+    let mut pixels = Vec::with_capacity(picture.pixels.len());
+    for y in 0..h {
+        for x in 0..w {
+            let (dx, dy) = (x as f64 - centre_x, y as f64 - centre_y);
+            let at_x = centre_x + from[0][0] * dx + from[0][1] * dy;
+            let at_y = centre_y + from[1][0] * dx + from[1][1] * dy;
+            let (left, top) = (at_x.floor(), at_y.floor());
+            let (right_share, below_share) = (at_x - left, at_y - top);
+            let level = |x: f64, y: f64, c: usize| {
+                let inside = x >= 0.0 && y >= 0.0 && x < w as f64 && y < h as f64;
+                if inside { f64::from(picture.pixels[(y as usize * w + x as usize) * channels + c]) } else { 0.0 }
+            };
+            for c in 0..channels {
+                let row = |y: f64| level(left, y, c) * (1.0 - right_share) + level(left + 1.0, y, c) * right_share;
+                pixels.push((row(top) * (1.0 - below_share) + row(top + 1.0) * below_share).round() as u8);
+            }
+        }
+    }
+    Picture { pixels, ..*picture }
 }
 
 fn mirrored(mut picture: Picture) -> Picture {
@@ -100,6 +141,17 @@ mod tests {
         assert_eq!(shifted(&picture(), 0, -1).pixels, [4, 5, 6, 0, 0, 0]);
         assert_eq!(shifted(&picture(), 3, 0).pixels, [0; 6]);
         assert_eq!(shifted(&picture(), 100, -100).pixels, [0; 6]);
+    }
+
+    #[test]
+    fn a_warp_turns_and_scales_about_the_centre() {
+        let square = Picture { width: 3, height: 3, channels: 1, pixels: vec![1, 2, 3, 4, 5, 6, 7, 8, 9] };
+        assert_eq!(warped(&square, [[1.0, 0.0], [0.0, 1.0]]), square);
+        let quarter_turn = [[0.0, 1.0], [-1.0, 0.0]];
+        assert_eq!(warped(&square, quarter_turn).pixels, [7, 4, 1, 8, 5, 2, 9, 6, 3]);
+        assert_eq!(warped(&square, [[3.0, 0.0], [0.0, 3.0]]).pixels, [0, 0, 0, 0, 5, 0, 0, 0, 0]);
+        let half = warped(&square, [[0.5, 0.0], [0.0, 0.5]]).pixels;
+        assert_eq!((half[3], half[4], half[1]), (5, 5, 4), "between 4 and 5, 5 itself, between 2 and 5");
     }
 
     #[test]

@@ -26,7 +26,12 @@ pub enum Fit {
     /// For drawings of a character: made bright on dark, cut out, scaled to fill, centred on black.
     /// What is brighter or darker than the edge's median, whichever has the larger contrast, is the ink; what has a
     /// quarter of that contrast decides the box; margins are 1/16. A blank picture becomes black.
-    Ink,
+    Ink {
+        /// The drawing is first reduced to this many pixels on its longer side, if it has more: what was learnt from coarse
+        /// drawings is then asked of coarse ones. 0: never.
+        #[serde(default)]
+        detail: u32,
+    },
 }
 
 /// Brings `picture` to `width` × `height`; the number of channels stays, but for [`Fit::Ink`], which returns grey.
@@ -41,7 +46,7 @@ pub(crate) fn fit(picture: &Picture, width: u32, height: u32, rule: Fit) -> Pict
             let (w, h) = largest_within(picture.width, picture.height, width, height);
             centre(&resize(picture, w, h), width, height, &picture.border_median())
         }
-        Fit::Ink => ink::extract(picture, width, height),
+        Fit::Ink { detail } => ink::extract(picture, width, height, detail),
     }
 }
 
@@ -149,7 +154,7 @@ mod tests {
             let channels = if colour { 3 } else { 1 };
             let pixels = (0..w * h * channels).map(|i| (i * 37 % 251) as u8).collect();
             let picture = Picture { width: w, height: h, channels: channels as u8, pixels };
-            for rule in [Fit::Stretch, Fit::Crop { resize_to }, Fit::Pad, Fit::Letterbox, Fit::Ink] {
+            for rule in [Fit::Stretch, Fit::Crop { resize_to }, Fit::Pad, Fit::Letterbox, Fit::Ink { detail: 4 }] {
                 let fitted = fit(&picture, width, height, rule);
                 prop_assert_eq!((fitted.width, fitted.height), (width, height));
                 prop_assert_eq!(fitted.pixels.len(), (width * height) as usize * usize::from(fitted.channels));

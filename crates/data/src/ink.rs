@@ -4,7 +4,8 @@
 //! 2. Ink is what lies on the side of the background with the larger contrast; its strongest level becomes 255 and the
 //!    background 0.
 //! 3. The box around all ink of at least a quarter of the contrast is cut out, with a margin of 1/16 of its longer side.
-//! 4. The box is scaled, keeping its shape, to fill the network's size, centred on black, and stretched to 255 again.
+//! 4. If the box is larger than the rule's detail, it is reduced to it.
+//! 5. The box is scaled, keeping its shape, to fill the network's size, centred on black, and stretched to 255 again.
 //!
 //! A picture with hardly any contrast is blank: the result is black.
 
@@ -16,10 +17,14 @@ const LEAST_CONTRAST: u8 = 8;
 /// A quarter of the full range counts as ink.
 const INK: u8 = 64;
 
-pub(crate) fn extract(picture: &Picture, width: u32, height: u32) -> Picture {
+pub(crate) fn extract(picture: &Picture, width: u32, height: u32, detail: u32) -> Picture {
     let blank = || Picture::filled(width, height, &[0]);
     let Some(bright) = bright_on_black(&picture.to_grey()) else { return blank() };
-    let Some(drawing) = cut_out(&bright) else { return blank() };
+    let Some(mut drawing) = cut_out(&bright) else { return blank() };
+    if detail > 0 && drawing.width.max(drawing.height) > detail {
+        let (w, h) = largest_within(drawing.width, drawing.height, detail, detail);
+        drawing = resize(&drawing, w, h);
+    }
     let (w, h) = largest_within(drawing.width, drawing.height, width, height);
     let mut fitted = centre(&resize(&drawing, w, h), width, height, &[0]);
     let strongest = fitted.pixels.iter().copied().max().unwrap_or(0);
@@ -90,17 +95,17 @@ mod tests {
 
     #[test]
     fn place_polarity_and_contrast_do_not_matter() {
-        let expected = extract(&bar(2, 3, 0, 255), 16, 16);
-        assert_eq!(extract(&bar(11, 12, 0, 255), 16, 16), expected);
-        assert_eq!(extract(&bar(2, 3, 255, 0), 16, 16), expected);
-        assert_eq!(extract(&bar(2, 3, 200, 120), 16, 16), expected);
-        assert_eq!(extract(&bar(2, 3, 30, 90).to_colour(), 16, 16), expected);
-        assert_eq!(extract(&bar(0, 0, 0, 255), 16, 16), expected, "the margin reaches over the edge");
+        let expected = extract(&bar(2, 3, 0, 255), 16, 16, 0);
+        assert_eq!(extract(&bar(11, 12, 0, 255), 16, 16, 0), expected);
+        assert_eq!(extract(&bar(2, 3, 255, 0), 16, 16, 0), expected);
+        assert_eq!(extract(&bar(2, 3, 200, 120), 16, 16, 0), expected);
+        assert_eq!(extract(&bar(2, 3, 30, 90).to_colour(), 16, 16, 0), expected);
+        assert_eq!(extract(&bar(0, 0, 0, 255), 16, 16, 0), expected, "the margin reaches over the edge");
     }
 
     #[test]
     fn ink_fills_the_height_and_keeps_its_shape() {
-        let fitted = extract(&bar(2, 3, 0, 255), 16, 16);
+        let fitted = extract(&bar(2, 3, 0, 255), 16, 16, 0);
         assert_eq!(fitted.pixels.iter().max(), Some(&255));
         let bright = |x: u32, y: u32| fitted.pixel(x, y)[0] >= 128;
         // The bar and its margin are 5×7, so the bar is 3/7 of 16 wide and 5/7 of 16 high, in the middle.
@@ -111,13 +116,23 @@ mod tests {
     }
 
     #[test]
+    fn fine_drawings_are_reduced_to_the_detail() {
+        // The bar drawn eight times as large.
+        let mut large = Picture::filled(160, 160, &[0]);
+        large.paste(&Picture::filled(24, 40, &[255]), 16, 24);
+        let reduced = extract(&large, 14, 14, 7);
+        let soft = |p: &Picture| p.pixels.iter().filter(|v| (32..224).contains(*v)).count();
+        assert!(soft(&reduced) > soft(&extract(&large, 14, 14, 0)), "its edges are as soft as a coarse drawing's");
+    }
+
+    #[test]
     fn blank_and_tiny_pictures_pass_unharmed() {
         for level in [0, 128, 255] {
-            assert_eq!(extract(&Picture::filled(9, 7, &[level]), 4, 4).pixels, [0; 16]);
-            assert_eq!(extract(&Picture::filled(1, 1, &[level, 0, level]), 4, 4).pixels, [0; 16]);
+            assert_eq!(extract(&Picture::filled(9, 7, &[level]), 4, 4, 0).pixels, [0; 16]);
+            assert_eq!(extract(&Picture::filled(1, 1, &[level, 0, level]), 4, 4, 0).pixels, [0; 16]);
         }
         let mut noisy = Picture::filled(9, 7, &[250]);
         noisy.pixels[30] = 244;
-        assert_eq!(extract(&noisy, 4, 4).pixels, [0; 16]);
+        assert_eq!(extract(&noisy, 4, 4, 0).pixels, [0; 16]);
     }
 }

@@ -35,7 +35,8 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Picture, DecodeErro
 fn open(bytes: &[u8], limits: Limits) -> Result<(Decoder<'_>, Header), DecodeError> {
     let options = DecoderOptions::default().set_strict_mode(true).set_max_width(usize::MAX).set_max_height(usize::MAX);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(explain)?;
+    // A file that ends within its tables is cut short, whatever the decoder makes of it.
+    decoder.decode_headers().map_err(|error| find_end_of_image(bytes).err().unwrap_or_else(|| explain(error)))?;
     let (width, height) = decoder.dimensions().unwrap_or((0, 0));
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     let header =
@@ -52,7 +53,7 @@ fn explain(error: DecodeErrors) -> DecodeError {
         DecodeErrors::ExhaustedData => {
             DecodeError::Truncated { format: FORMAT, detail: "the data ends early".to_owned() }
         }
-        other => DecodeError::Broken { format: FORMAT, detail: format!("{other:?}") },
+        other => DecodeError::Broken { format: FORMAT, detail: format!("{other:?}").trim().to_owned() },
     }
 }
 

@@ -62,8 +62,12 @@ impl OpenOptions {
         let wrong =
             |option, value: f64, expected| Err(DataError::Option { option, value: value.to_string(), expected });
         match (self.val_share, self.max_unreadable_share) {
-            (Some(share), _) if !(0.0..1.0).contains(&share) => wrong("val_share", share, "0 or more and below 1"),
-            (_, share) if !(0.0..=1.0).contains(&share) => wrong("max_unreadable_share", share, "from 0 to 1"),
+            (Some(share), _) if !(0.0..1.0).contains(&share) => {
+                wrong("the share held out for validation", share, "0 or more and below 1")
+            }
+            (_, share) if !(0.0..=1.0).contains(&share) => {
+                wrong("the share of unreadable files tolerated", share, "from 0 to 1")
+            }
             _ => Ok(()),
         }
     }

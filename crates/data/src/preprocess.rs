@@ -51,6 +51,11 @@ impl TryFrom<Stored> for Preprocessing {
             let (means, stds) = (mean.len(), std.len());
             return Err(format!("there are {means} means and {stds} deviations for {channels} channels"));
         }
+        if let Fit::Crop { resize_to } = fit
+            && resize_to > 2 * Self::LARGEST_SIDE
+        {
+            return Err(format!("pictures are resized to {resize_to}; at most {} is possible", 2 * Self::LARGEST_SIDE));
+        }
         if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
             return Err("means must be finite, deviations finite and above 0".to_owned());
         }
@@ -144,6 +149,7 @@ mod tests {
             ("\"channels\":1", "\"channels\":2", "1 or 3 are possible"),
             ("[0.5]", "[0.5,0.5]", "2 means"),
             ("[0.25]", "[0.0]", "above 0"),
+            ("\"resize_to\":5", "\"resize_to\":4294967295", "at most 32768"),
         ] {
             let error = serde_json::from_str::<Preprocessing>(&json.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");

@@ -22,6 +22,11 @@ impl Lots {
         self.below(2 * u64::from(most) + 1) as i64 - i64::from(most)
     }
 
+    /// A number from −`most` to `most`, uniform to 2⁻⁵³.
+    pub(crate) fn within(&mut self, most: f64) -> f64 {
+        most * (2.0 * (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64 - 1.0)
+    }
+
     /// Heads or tails.
     pub(crate) fn coin(&mut self) -> bool {
         self.below(2) == 1

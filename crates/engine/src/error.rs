@@ -27,8 +27,29 @@ pub enum EngineError {
         /// The batch given.
         found: usize,
     },
-    /// An activation or gradient that the session was not asked to keep.
-    #[error("the {what} of node `{node}` is not kept: name the node among the taps when the session is made")]
+    /// The session's memory cannot be had, or not even be counted.
+    #[error("there is not memory enough for network `{network}` at a batch of {batch}: take fewer images at once")]
+    TooLarge {
+        /// The network.
+        network: String,
+        /// The batch asked for.
+        batch: usize,
+    },
+    /// A backward sweep without a forward pass whose activations it could use.
+    #[error("a backward sweep needs a forward pass of its own before it, whose activations it uses up")]
+    UsedUp,
+    /// An activation before the first forward pass, or a gradient before a backward sweep.
+    #[error("there is no {what} of node `{node}` yet: run the network first")]
+    NotRun {
+        /// `activation` or `gradient`.
+        what: &'static str,
+        /// The node.
+        node: String,
+    },
+    /// An activation or gradient that the session was not asked to keep, or a gradient that no sweep reaches.
+    #[error(
+        "the {what} of node `{node}` is not kept: name the node among the session's taps, before a start of its sweeps"
+    )]
     NotKept {
         /// `activation` or `gradient`.
         what: &'static str,

@@ -3,9 +3,10 @@
 //! Time runs in steps: node i's forward pass is step i, its backward pass step 2n − i of n nodes. Activations live until
 //! their last reader, gradients from their first contribution to their node's backward pass, taps for ever.
 
+use crate::EngineError;
 use crate::arena::{Lifetime, place};
 use std::ops::Range;
-use striate_graph::{Graph, Layer, NodeId};
+use striate_graph::{Graph, Layer, NodeId, Saved};
 
 /// What a session is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,14 +58,18 @@ pub struct Memory {
 
 impl Memory {
     /// What a session of this request would take.
-    pub fn of(graph: &Graph, request: &Request) -> Memory {
-        Plan::new(graph, request).memory
+    ///
+    /// # Errors
+    /// If that is too much to be counted.
+    pub fn of(graph: &Graph, request: &Request) -> Result<Memory, EngineError> {
+        Plan::new(graph, request).map(|plan| plan.memory)
     }
 }
 
 /// Where one node's buffers lie. Ranges are for the largest batch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
+    /// Empty where nothing that was asked for depends on the node: it is not run.
     pub(crate) activation: Range<usize>,
     pub(crate) values: Range<usize>,
     pub(crate) switches: Range<usize>,
@@ -110,12 +115,37 @@ fn with_gradient(graph: &Graph, request: &Request) -> Vec<bool> {
     before.iter().zip(leads).map(|(b, l)| *b && l).collect()
 }
 
+/// Which nodes a forward pass computes: those that the output, a tap or the start of a sweep depends on.
+fn running(graph: &Graph, request: &Request) -> Vec<bool> {
+    let mut runs = vec![false; graph.nodes().len()];
+    let wanted = [graph.output_id()].into_iter().chain(request.taps.iter().chain(&request.backward_from).copied());
+    wanted.for_each(|id| runs[id.index()] = true);
+    for (i, node) in graph.nodes().iter().enumerate().rev() {
+        if runs[i] {
+            node.inputs.iter().for_each(|input| runs[input.index()] = true);
+        }
+    }
+    runs
+}
+
+/// Whether the bytes of all buffers can be counted, with room to spare for work space.
+fn countable(graph: &Graph, batch: usize) -> bool {
+    let bytes = |len: usize| len.checked_mul(batch)?.checked_mul(64);
+    let total = graph.nodes().iter().try_fold(0usize, |sum, n| sum.checked_add(bytes(n.shape.len())?));
+    total.is_some_and(|bytes| bytes < usize::MAX / 64)
+}
+
 impl Plan {
-    pub(crate) fn new(graph: &Graph, request: &Request) -> Plan {
+    /// Fails if the memory cannot be counted.
+    pub(crate) fn new(graph: &Graph, request: &Request) -> Result<Plan, EngineError> {
+        if !countable(graph, request.batch) {
+            return Err(EngineError::TooLarge { network: graph.name().into(), batch: request.batch });
+        }
         let n = graph.nodes().len();
         let end = 2 * n + 1;
         let back = |i: usize| 2 * n - i;
         let gradient = with_gradient(graph, request);
+        let runs = running(graph, request);
         let batch = request.batch;
 
         let mut floats = Vec::new(); // per node: activation, values, gradient
@@ -124,7 +154,9 @@ impl Plan {
         let mut scratch = 0;
         let mut users = vec![Vec::new(); n];
         for (i, node) in graph.nodes().iter().enumerate() {
-            node.inputs.iter().for_each(|input| users[input.index()].push(i));
+            if runs[i] {
+                node.inputs.iter().for_each(|input| users[input.index()].push(i));
+            }
         }
         for (id, node) in graph.ids().zip(graph.nodes()) {
             let i = id.index();
@@ -138,9 +170,10 @@ impl Plan {
             let last = users[i].iter().map(|&j| if needed_back(&j) { back(j) } else { j }).max().unwrap_or(i);
             let last = if gradient[i] && node.layer.needs().output { last.max(back(i)) } else { last };
             let last = if place.keeps_activation { end } else { last };
-            floats.push(Lifetime { len: batch * node.shape.len(), first: i, last });
+            let len = if runs[i] { batch * node.shape.len() } else { 0 };
+            floats.push(Lifetime { len, first: i, last });
 
-            let saved = node.layer.saved(batch, &shapes, node.shape);
+            let saved = if runs[i] { node.layer.saved(batch, &shapes, node.shape) } else { Saved::default() };
             let last = if request.training || gradient[i] { end } else { i };
             floats.push(Lifetime { len: saved.values, first: i, last });
             switches.push(Lifetime { len: saved.switches, first: i, last: if gradient[i] { back(i) } else { i } });
@@ -155,7 +188,9 @@ impl Plan {
                 let slot = graph.nodes()[j].inputs.iter().position(|input| *input == id);
                 places[j].zeroes.extend(slot);
             }
-            scratch = scratch.max(node.layer.scratch(batch, &shapes, node.shape, gradient[i]));
+            if runs[i] {
+                scratch = scratch.max(node.layer.scratch(batch, &shapes, node.shape, gradient[i]));
+            }
         }
 
         let unshared =
@@ -170,6 +205,7 @@ impl Plan {
         }
         let start = total.next_multiple_of(16);
         let memory = Memory { buffers: 4 * total + 2 * switch_total, scratch: 4 * scratch, unshared };
-        Plan { places, scratch: start..start + scratch, floats: start + scratch, switches: switch_total, memory }
+        let (scratch, floats) = (start..start + scratch, start + scratch);
+        Ok(Plan { places, scratch, floats, switches: switch_total, memory })
     }
 }

@@ -3,7 +3,7 @@
 use crate::EngineError;
 use crate::arena::carve;
 use crate::parameters::{Layout, Parameters, Tensors};
-use crate::plan::{Memory, Plan, Request};
+use crate::plan::{Memory, Place, Plan, Request};
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,13 +33,17 @@ impl Session {
     /// Plans the network and allocates its memory.
     ///
     /// # Errors
-    /// If the batch is 0.
+    /// If the batch is 0, or the memory cannot be had.
     pub fn new(graph: Arc<Graph>, cpu: Arc<Cpu>, request: &Request) -> Result<Session, EngineError> {
         if request.batch == 0 {
             return Err(EngineError::Batch { planned: 0, found: 0 });
         }
-        let plan = Plan::new(&graph, request);
-        let (arena, switches) = (Buffer::zeroed(plan.floats), vec![0; plan.switches]);
+        let too_large = || EngineError::TooLarge { network: graph.name().into(), batch: request.batch };
+        let plan = Plan::new(&graph, request)?;
+        let arena = Buffer::try_zeroed(plan.floats).ok_or_else(too_large)?;
+        let mut switches = Vec::new();
+        switches.try_reserve_exact(plan.switches).map_err(|_| too_large())?;
+        switches.resize(plan.switches, 0);
         Ok(Session {
             graph,
             cpu,
@@ -90,7 +94,9 @@ impl Session {
         let cpu = self.cpu.clone();
         cpu.install(|| {
             for id in self.graph.ids().skip(1) {
-                self.forward_node(p, id);
+                if !self.plan.places[id.index()].activation.is_empty() {
+                    self.forward_node(p, id);
+                }
             }
         });
         self.activation(self.graph.output_id())
@@ -99,26 +105,28 @@ impl Session {
     /// The activations of a node after the last forward pass, `batch` images, NHWC.
     ///
     /// # Errors
-    /// If the node is neither the output nor among the request's taps.
+    /// If the node is neither the output nor among the request's taps, or no pass has run.
     pub fn activation(&self, node: NodeId) -> Result<&[f32], EngineError> {
         let place = &self.plan.places[node.index()];
-        self.kept("activation", node, place.keeps_activation, &place.activation)
+        self.kept("activation", node, place.keeps_activation, self.batch > 0, &place.activation)
     }
 
     /// The gradient by a node's activations after the last backward sweep.
     ///
     /// # Errors
-    /// If the node is not among the request's gradient taps, or no sweep has run.
+    /// If the node is not among the request's gradient taps, lies before none of its starts, or no sweep has run.
     pub fn gradient(&self, node: NodeId) -> Result<&[f32], EngineError> {
         let place = &self.plan.places[node.index()];
-        self.kept("gradient", node, place.keeps_gradient && self.swept, &place.gradient)
+        self.kept("gradient", node, place.keeps_gradient, self.swept, &place.gradient)
     }
 
     /// Sweeps backward from one or more nodes, given the loss's gradient by their activations, and adds the parameters'
-    /// gradients to `gradients` (if the request asked for them).
+    /// gradients to `gradients` (if the request asked for them). Seeds of one node add up. A sweep uses up the activations
+    /// of its forward pass: sweep once a pass.
     ///
     /// # Errors
-    /// If a node was not planned as a start, a gradient has the wrong length, or no forward pass came before.
+    /// If a node was not planned as a start, a gradient has the wrong length, or no forward pass came before; nothing is
+    /// changed then.
     pub fn backward(
         &mut self,
         p: &Parameters,
@@ -127,9 +135,8 @@ impl Session {
     ) -> Result<(), EngineError> {
         self.check(p)?;
         self.check(gradients)?;
-        for start in &self.request.backward_from {
-            let range = self.images(&self.plan.places[start.index()].gradient, self.graph.node(*start).shape);
-            self.arena[range].fill(0.0);
+        if self.batch == 0 || self.swept {
+            return Err(EngineError::UsedUp);
         }
         for (node, dy) in seeds {
             let (name, shape) = (&self.graph.node(*node).name, self.graph.node(*node).shape);
@@ -137,13 +144,18 @@ impl Session {
             if !self.request.backward_from.contains(node) {
                 return Err(error("the session was not planned to start there".into()));
             }
-            if self.batch == 0 || dy.len() != self.batch * shape.len() {
+            if dy.len() != self.batch * shape.len() {
                 return Err(error(format!("{} images of {shape} were run forward", self.batch)));
             }
-            let range = self.images(&self.plan.places[node.index()].gradient, shape);
-            if !range.is_empty() {
-                self.arena[range].copy_from_slice(dy);
-            }
+        }
+        for start in &self.request.backward_from {
+            let range = self.images(&self.plan.places[start.index()].gradient, self.graph.node(*start).shape);
+            self.arena[range].fill(0.0);
+        }
+        for (node, dy) in seeds {
+            let range = self.images(&self.plan.places[node.index()].gradient, self.graph.node(*node).shape);
+            // Empty where nothing before the start asks for a gradient.
+            self.arena[range].iter_mut().zip(*dy).for_each(|(sum, dy)| *sum += dy);
         }
         let cpu = self.cpu.clone();
         cpu.install(|| {
@@ -164,7 +176,7 @@ impl Session {
         }
         for id in self.graph.ids() {
             let node = self.graph.node(id);
-            if node.params.iter().any(|spec| !spec.trainable) {
+            if !self.plan.places[id.index()].activation.is_empty() && node.params.iter().any(|spec| !spec.trainable) {
                 let shapes = self.shapes(id);
                 let mut params: SmallVec<[&mut [f32]; 4]> = p.of_mut(id).iter_mut().map(Vec::as_mut_slice).collect();
                 let values = &self.arena[self.plan.places[id.index()].values.clone()];
@@ -183,6 +195,7 @@ impl Session {
         ranges
             .extend(node.inputs.iter().map(|i| self.images(&places[i.index()].activation, self.graph.node(*i).shape)));
         let setting = Session::setting_of(&self.cpu, self.batch, &self.request, self.seed, id, &shapes, node.shape);
+        let switches = self.switches_of(place, id, &shapes);
         let mut slices = carve(&mut self.arena, &ranges);
         let inputs: Slices<'_> = slices.drain(3..).map(|s| &*s).collect();
         let params: Slices<'_> = p.of(id).iter().map(Vec::as_slice).collect();
@@ -193,7 +206,7 @@ impl Session {
             params: &params,
             output,
             values,
-            switches: &mut self.switches[place.switches.clone()],
+            switches: &mut self.switches[switches],
             scratch,
         });
     }
@@ -214,6 +227,7 @@ impl Session {
         ranges.extend(node.inputs.iter().map(of).map(|(i, s)| self.images(&i.gradient, s)));
 
         let setting = Session::setting_of(&self.cpu, self.batch, &self.request, self.seed, id, &shapes, node.shape);
+        let switches = self.switches_of(place, id, &shapes);
         let mut slices = carve(&mut self.arena, &ranges);
         let mut dx: SmallVec<[Option<&mut [f32]>; 12]> = slices
             .drain(4 + node.inputs.len()..)
@@ -241,7 +255,7 @@ impl Session {
             output,
             params: &params,
             values,
-            switches: &self.switches[place.switches.clone()],
+            switches: &self.switches[switches],
             dy,
             dx: &mut dx,
             dparams: &mut dparams,
@@ -271,6 +285,13 @@ impl Session {
         range.start..range.end.min(range.start + self.batch * shape.len())
     }
 
+    /// The part of a node's switches that this pass's images take.
+    fn switches_of(&self, place: &Place, id: NodeId, shapes: &[Shape]) -> Range<usize> {
+        let node = self.graph.node(id);
+        let start = place.switches.start;
+        start..start + node.layer.saved(self.batch, shapes, node.shape).switches
+    }
+
     fn shapes(&self, id: NodeId) -> SmallVec<[Shape; 12]> {
         self.graph.node(id).inputs.iter().map(|i| self.graph.node(*i).shape).collect()
     }
@@ -288,9 +309,20 @@ impl Session {
         Ok(())
     }
 
-    fn kept(&self, what: &'static str, node: NodeId, kept: bool, range: &Range<usize>) -> Result<&[f32], EngineError> {
+    fn kept(
+        &self,
+        what: &'static str,
+        node: NodeId,
+        kept: bool,
+        run: bool,
+        range: &Range<usize>,
+    ) -> Result<&[f32], EngineError> {
+        let name = || self.graph.node(node).name.clone();
         if !kept {
-            return Err(EngineError::NotKept { what, node: self.graph.node(node).name.clone() });
+            return Err(EngineError::NotKept { what, node: name() });
+        }
+        if !run {
+            return Err(EngineError::NotRun { what, node: name() });
         }
         Ok(&self.arena[self.images(range, self.graph.node(node).shape)])
     }

@@ -2,7 +2,7 @@
 //! [`Builder::finish`], so that architectures need no `?` on every line.
 
 use crate::layers::Input;
-use crate::{AnyLayer, Graph, GraphError, Layer, Misfit, Node, NodeId, ParamSpec, Shape};
+use crate::{AnyLayer, Graph, GraphError, Layer, Misfit, Node, NodeId, Shape};
 use std::collections::HashSet;
 
 /// A network under construction.
@@ -84,7 +84,9 @@ impl Builder {
     pub fn finish(self, output: NodeId) -> Result<Graph, GraphError> {
         match self.error {
             Some(e) => Err(e),
-            None if self.nodes.is_empty() => Err(GraphError::Json("a network needs at least an input".into())),
+            None if output.0 >= self.nodes.len() => {
+                Err(GraphError::Output { graph: self.name, nodes: self.nodes.len() })
+            }
             None => Ok(Graph { name: self.name, nodes: self.nodes, output }),
         }
     }
@@ -102,13 +104,14 @@ impl Builder {
         let fitted = || {
             self.place(&layer, &inputs)?;
             let shape = layer.infer(&shapes)?.checked()?;
-            Ok((shape, bounded(layer.params(&shapes))?))
+            Ok((shape, layer.params(&shapes)))
         };
         match fitted() {
             Ok((shape, params)) => Ok(Node { name, layer, inputs, shape, params }),
             Err(why) => {
                 let inputs = inputs.iter().map(|&i| format!("{} {}", self.nodes[i.0].name, self.nodes[i.0].shape));
                 let inputs = inputs.collect::<Vec<_>>().join(", ");
+                let inputs = if inputs.is_empty() { "nothing".into() } else { inputs };
                 Err(GraphError::Layer { node: name, kind: layer.kind(), inputs, why })
             }
         }
@@ -127,20 +130,10 @@ impl Builder {
     }
 }
 
-/// The most values that one parameter may have: 2³⁶, 256 GiB as f32. Graphs come from files too.
-const MOST_VALUES: usize = 1 << 36;
-
-fn bounded(params: Vec<ParamSpec>) -> Result<Vec<ParamSpec>, Misfit> {
-    match params.iter().find(|p| p.len() > MOST_VALUES) {
-        Some(p) => Err(Misfit::new(format!("its {} would be {:?}, more than {MOST_VALUES} values", p.name, p.shape))),
-        None => Ok(params),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{Add, Conv, Linear, Relu};
+    use crate::layers::{Add, Conv, Relu};
 
     #[test]
     fn the_first_error_is_kept_with_names_and_shapes() {
@@ -167,15 +160,6 @@ mod tests {
         assert_eq!(build("a b"), Err(GraphError::BadName("a b".into())));
         assert_eq!(build(""), Err(GraphError::BadName(String::new())));
         assert!(build("layer1.0.relu").is_ok());
-    }
-
-    #[test]
-    fn parameters_beyond_any_machine_are_refused() {
-        let mut g = Builder::new("n");
-        let x = g.input(Shape::vector(1 << 31));
-        let y = g.add("fc", Linear::new(1 << 31), x);
-        let e = g.finish(y).unwrap_err().to_string();
-        assert!(e.contains("its weight would be [2147483648, 2147483648]"), "{e}");
     }
 
     #[test]

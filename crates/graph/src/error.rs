@@ -50,6 +50,14 @@ pub enum GraphError {
         /// `; did you mean …?`, or empty.
         hint: String,
     },
+    /// The network was finished with an output that is none of its nodes, or without any.
+    #[error("network `{graph}` of {nodes} nodes was finished with an output that is none of them")]
+    Output {
+        /// The network.
+        graph: String,
+        /// How many nodes it has.
+        nodes: usize,
+    },
     /// The JSON is not a network.
     #[error("not a network description: {0}")]
     Json(String),

@@ -129,6 +129,15 @@ pub trait Layer {
     fn gather(&self, _setting: Setting<'_>, _values: &[f32], _params: &mut [&mut [f32]]) {}
 }
 
+/// Refuses weights of more values than can be computed with. Graphs come from files too.
+pub(crate) fn weights_within(sides: &[usize]) -> Result<(), Misfit> {
+    const MOST: usize = 1 << 31;
+    match sides.iter().try_fold(1usize, |n, &side| n.checked_mul(side)) {
+        Some(n) if n <= MOST => Ok(()),
+        _ => Err(Misfit::new(format!("its weights would be {sides:?}, more than {MOST} values"))),
+    }
+}
+
 /// The only input's shape, for layers that take one.
 pub(crate) fn only(inputs: &[Shape]) -> Result<Shape, Misfit> {
     match inputs {

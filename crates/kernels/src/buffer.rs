@@ -30,6 +30,14 @@ impl Buffer {
     pub fn zeroed(len: usize) -> Self {
         Self { lines: vec![Line([0.0; LINE]); len.div_ceil(LINE)], len }
     }
+
+    /// `len` zeros, or `None` if the system has not memory enough.
+    pub fn try_zeroed(len: usize) -> Option<Self> {
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(len.div_ceil(LINE)).ok()?;
+        lines.resize(len.div_ceil(LINE), Line([0.0; LINE]));
+        Some(Self { lines, len })
+    }
 }
 
 impl From<&[f32]> for Buffer {

@@ -41,6 +41,13 @@ pub fn peak_memory() -> Option<usize> {
     Some(line.trim().trim_end_matches(" kB").parse::<usize>().ok()? * 1024)
 }
 
+/// The memory that this machine could still give to a process, in bytes; `None` where the system does not say.
+pub fn available_memory() -> Option<usize> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<usize>().ok()? * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,17 @@ Examples:
   striate predict runs/train/resnet20/weights/best.safetensors cat.jpg
   striate summary lenet5                                  layers, shapes, parameters, cost";
 
+/// An error with its causes, but for those that the text before them tells already.
+fn whole(e: &anyhow::Error) -> String {
+    e.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => text,
+            (_, false) => format!("{text}: {cause}"),
+        }
+    })
+}
+
 fn main() -> ExitCode {
     match Cli::parse().command.run() {
         Ok(code) => code,
@@ -31,7 +42,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(e) => {
-            eprintln!("error: {e:#}");
+            progress::remark(&format!("error: {}", whole(&e)));
             ExitCode::FAILURE
         }
     }

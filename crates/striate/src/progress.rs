@@ -1,9 +1,14 @@
 //! Progress: bars on a terminal, plain lines now and then elsewhere. Always on stderr.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+/// Prints a line on stderr. If nobody can hear it any more, that is no reason to stop.
+pub fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
 
 /// Seconds between plain lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
@@ -32,7 +37,7 @@ impl Bar {
         self.bar.set_prefix(what.to_owned());
         self.bar.set_message("");
         if self.next_line.is_none() {
-            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} left {eta}");
+            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}");
             if let Ok(style) = style {
                 self.bar.set_style(style);
             }
@@ -50,7 +55,7 @@ impl Bar {
                 if Instant::now() >= *next {
                     *next = Instant::now() + EVERY;
                     let total = self.bar.length().unwrap_or(0);
-                    eprintln!("{} {done}/{total} {}", lock(&self.what), message());
+                    remark(&format!("{} {done}/{total} {}", lock(&self.what), message()));
                 }
             }
         }
@@ -64,7 +69,10 @@ impl Bar {
 
     /// Prints a line without disturbing the bar.
     pub fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| remark(text));
+        if let Some(next) = &self.next_line {
+            *lock(next) = Instant::now() + EVERY;
+        }
     }
 }
 

@@ -42,7 +42,8 @@ fn rooms() -> BTreeMap<String, BTreeSet<String>> {
     let room = |name: &str| name.strip_prefix("striate-").map(str::to_owned);
     let of = |package: &serde_json::Value| {
         let dependencies = package["dependencies"].as_array().unwrap();
-        let used = dependencies.iter().filter(|d| d["kind"].is_null()).filter_map(|d| room(d["name"].as_str().unwrap()));
+        let used =
+            dependencies.iter().filter(|d| d["kind"].is_null()).filter_map(|d| room(d["name"].as_str().unwrap()));
         (package["name"].as_str().unwrap().to_owned(), used.collect())
     };
     metadata["packages"].as_array().unwrap().iter().map(of).collect()

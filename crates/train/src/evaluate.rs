@@ -31,10 +31,11 @@ impl Evaluator {
     /// Plans the network for up to `batch` images at once.
     ///
     /// # Errors
-    /// If the batch is 0.
+    /// If the batch is 0, or the memory cannot be had.
     pub fn new(graph: Arc<Graph>, cpu: Arc<Cpu>, batch: usize) -> Result<Evaluator, TrainError> {
-        let room = vec![0.0; batch * graph.output().shape.len()];
+        let outputs = graph.output().shape.len();
         let session = Session::new(graph, cpu.clone(), &Request::predict(batch))?;
+        let room = vec![0.0; batch * outputs];
         Ok(Evaluator { session, cpu, batch, room })
     }
 

@@ -57,8 +57,10 @@ pub struct Trained {
     /// The share of images held out for validation, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_share: Option<f64>,
-    /// The score on the images held out for validation, or on the training images where none are.
-    pub score: Score,
+    /// The score on the images held out for validation, or on the training images where none are; absent for weights of an
+    /// unfinished epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
 }
 
 impl Model {

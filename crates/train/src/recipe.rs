@@ -1,12 +1,12 @@
 //! What a run does, in full: the user's wishes, completed by defaults that fit the data.
 //!
-//! The defaults: small grey images (digits, letters) train LeNet-5 with AdamW; everything else a residual network with
-//! SGD. The batch shrinks with the data, so that an epoch has steps enough, and the epochs grow, so that the run has.
+//! The defaults: small grey images (digits, letters) train LeNet-5, everything else a residual network; networks with batch
+//! normalisation are trained by SGD, others by AdamW. The batch shrinks with the data, so that an epoch has steps enough, and the epochs grow, so that the run has.
 
 use crate::{Curve, Rule, TrainError};
 use serde::{Deserialize, Serialize};
-use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, mean_std};
-use striate_graph::Shape;
+use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Step, mean_std};
+use striate_graph::{AnyLayer, Shape};
 use striate_zoo::{Architecture, find};
 
 /// What the user asked for; `None` is left to the recipe.
@@ -80,26 +80,32 @@ const SMALL: u32 = 40;
 const SAMPLED: usize = 2000;
 
 impl Config {
-    /// Completes the wishes for this data.
+    /// Completes the wishes for this data, all but the mean and deviation of its images: see [`Config::measure`].
     ///
     /// # Errors
-    /// If a wish cannot be met, or no image can be read.
-    pub fn choose(data: &DataSet, wishes: &Wishes, workers: usize) -> Result<Config, TrainError> {
+    /// If a wish cannot be met.
+    pub fn choose(data: &DataSet, wishes: &Wishes) -> Result<Config, TrainError> {
         let images = data.train.len();
         let typical = data.typical;
         let small = typical.width.max(typical.height) <= SMALL;
         let drawing = small && typical.channels == 1;
         let architecture = find(wishes.model.as_deref().unwrap_or(if drawing { "lenet5" } else { "resnet20" }))?;
-        let preprocessing = preprocessing(data, wishes, architecture, workers)?;
+        let preprocessing = preprocessing(data, wishes, architecture)?;
+        let options = striate_zoo::Options { input: Some(input(&preprocessing)), classes: Some(data.classes.len()) };
+        let graph = architecture.build(&options)?;
 
-        let dense = architecture.name.starts_with("lenet");
-        let optimizer = wishes.optimizer.as_deref().unwrap_or(if dense { "adamw" } else { "sgd" });
+        let normalised = graph.nodes().iter().any(|n| matches!(n.layer, AnyLayer::BatchNorm(_)));
+        let optimizer = wishes.optimizer.as_deref().unwrap_or(if normalised { "sgd" } else { "adamw" });
         let mut optimizer = named(Rule::named, Rule::NAMES, "optimiser", optimizer)?;
         if let Some(decay) = wishes.weight_decay {
             *optimizer.weight_decay_mut() = positive("--weight-decay", decay, true)?;
         }
         let schedule = wishes.schedule.as_deref().unwrap_or("one-cycle");
         let schedule = named(Curve::named, Curve::NAMES, "schedule", schedule)?;
+        if schedule == Curve::OneCycle && wishes.warmup.is_some() {
+            let why = "the one-cycle schedule rises by itself: leave --warmup away, or choose --schedule cosine";
+            return Err(TrainError::Setting(why.into()));
+        }
         let batch = at_least_one("--batch", wishes.batch.unwrap_or_else(|| batch(images)))?;
         let rate = match optimizer {
             Rule::AdamW { .. } => 3e-3,
@@ -121,25 +127,35 @@ impl Config {
             optimizer,
             schedule,
             preprocessing,
-            augment: Augment::new(shift, wishes.flip.unwrap_or(photograph)),
+            augment: augment(photograph, shift, wishes.flip.unwrap_or(photograph)),
         })
+    }
+
+    /// Sets the preprocessing's mean and deviation to those of the training images.
+    ///
+    /// # Errors
+    /// If no image can be read.
+    pub fn measure(&mut self, data: &DataSet, limits: Limits, workers: usize) -> Result<(), TrainError> {
+        let (mean, std) = mean_std(&data.train, &self.preprocessing, SAMPLED, &limits, workers)?;
+        self.preprocessing = self.preprocessing.clone().normalised_by(mean, std);
+        Ok(())
     }
 
     /// The network's input.
     pub fn input(&self) -> Shape {
-        let p = &self.preprocessing;
-        Shape::new(p.height as usize, p.width as usize, p.channels as usize)
+        input(&self.preprocessing)
     }
 }
 
-fn preprocessing(
-    data: &DataSet,
-    wishes: &Wishes,
-    a: &Architecture,
-    workers: usize,
-) -> Result<Preprocessing, TrainError> {
+fn input(p: &Preprocessing) -> Shape {
+    Shape::new(p.height as usize, p.width as usize, p.channels as usize)
+}
+
+fn preprocessing(data: &DataSet, wishes: &Wishes, a: &Architecture) -> Result<Preprocessing, TrainError> {
     let largest = data.typical.width.max(data.typical.height);
-    let default = if largest <= SMALL { a.input.h as u32 } else { 2 * a.input.h as u32 };
+    // A network for small images can take larger ones, within reason, where there is more to see.
+    let published = a.input.h as u32;
+    let default = if largest > SMALL && published <= SMALL { 2 * published } else { published };
     let size = wishes.image_size.unwrap_or(default);
     if size == 0 || size > Preprocessing::LARGEST_SIDE {
         return Err(TrainError::Setting(format!("--imgsz must be 1 to {}, not {size}", Preprocessing::LARGEST_SIDE)));
@@ -150,22 +166,30 @@ fn preprocessing(
         ("crop", crop),
         ("pad", Fit::Pad),
         ("letterbox", Fit::Letterbox),
-        ("ink", Fit::Ink),
+        ("ink", Fit::Ink { detail: 0 }),
     ];
     let fit = match (&wishes.fit, data.kind) {
         (Some(name), _) => {
             let by_name = |name: &str| rules.iter().find(|(n, _)| *n == name).map(|(_, fit)| *fit);
             named(by_name, &rules.map(|(n, _)| n), "fit", name)?
         }
-        (None, SourceKind::Digits) => Fit::Ink,
+        // The built-in digits are 8×8, and 10×10 with the margin that this rule leaves around them.
+        (None, SourceKind::Digits) => Fit::Ink { detail: 10 },
         // MNIST's 28×28 digits in LeNet's 32×32 input, as LeCun had them.
         _ if largest <= size && largest * 4 >= size * 3 => Fit::Pad,
         _ if largest <= SMALL => Fit::Stretch,
         _ => crop,
     };
-    let p = Preprocessing::new(size, size, data.typical.channels, fit);
-    let (mean, std) = mean_std(&data.train, &p, SAMPLED, &Limits::default(), workers)?;
-    Ok(p.normalised_by(mean, std))
+    Ok(Preprocessing::new(size, size, data.typical.channels, fit))
+}
+
+/// Photographs are shifted and mirrored; drawings are shifted, and bent a little as hands differ.
+fn augment(photograph: bool, shift: u32, flip: bool) -> Augment {
+    let mut augment = Augment::new(shift, flip);
+    if !photograph {
+        augment.steps.insert(0, Step::Affine { degrees: 10.0, scale: 0.15, shear: 0.2 });
+    }
+    augment
 }
 
 /// About 1.2 million images seen, but 10 epochs at least and 100 at most.
@@ -206,15 +230,15 @@ mod tests {
 
     fn choose(wishes: &Wishes) -> Result<Config, TrainError> {
         let data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
-        Config::choose(&data, wishes, 1)
+        Config::choose(&data, wishes)
     }
 
     #[test]
     fn digits_get_a_network_that_fits_them() {
         let c = choose(&Wishes::default()).unwrap();
         assert_eq!((c.model.as_str(), c.input()), ("lenet5", Shape::new(32, 32, 1)));
-        assert_eq!(c.preprocessing.fit, Fit::Ink);
-        assert!(!c.augment.steps.contains(&striate_data::Step::Flip), "a mirrored digit is another sign");
+        assert_eq!(c.preprocessing.fit, Fit::Ink { detail: 10 });
+        assert!(!c.augment.steps.contains(&Step::Flip), "a mirrored digit is another sign");
     }
 
     #[test]
@@ -233,6 +257,7 @@ mod tests {
         assert!(refused(Wishes { learning_rate: Some(f64::NAN), ..none() }).contains("--lr"));
         assert!(refused(Wishes { optimizer: Some("adam".into()), ..none() }).contains("there are sgd, adamw"));
         assert!(refused(Wishes { schedule: Some("cos".into()), ..none() }).contains("cosine"));
+        assert!(refused(Wishes { warmup: Some(1.0), ..none() }).contains("--schedule cosine"));
         assert!(refused(Wishes { image_size: Some(0), ..none() }).contains("--imgsz"));
         assert!(refused(Wishes { model: Some("lenet6".into()), ..none() }).contains("did you mean `lenet5`?"));
     }

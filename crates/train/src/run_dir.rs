@@ -5,7 +5,7 @@ use crate::TrainError;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use striate_weights::write_atomic;
 
 /// The folder of one run.
@@ -44,6 +44,12 @@ impl RunDir {
     /// # Errors
     /// If it cannot be made.
     pub fn create(parent: &Path, name: &str) -> Result<RunDir, TrainError> {
+        let plain = Path::new(name).components().eq([Component::Normal(name.as_ref())]);
+        if !plain {
+            return Err(TrainError::Setting(format!(
+                "`{name}` cannot name a run's folder: give a plain name, without `/`"
+            )));
+        }
         let error = |path: &Path| {
             let path = path.to_path_buf();
             move |source| TrainError::File { path, source }
@@ -117,6 +123,15 @@ mod tests {
             .map(|r| r.path().file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         assert_eq!(names, ["lenet5", "lenet52", "lenet53"]);
+    }
+
+    #[test]
+    fn a_name_is_one_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["", ".", "..", "a/b", "../out", "/tmp"] {
+            let e = RunDir::create(dir.path(), name).unwrap_err().to_string();
+            assert!(e.contains("cannot name a run's folder"), "{name}: {e}");
+        }
     }
 
     #[test]

@@ -11,15 +11,15 @@ pub enum Curve {
     Constant,
     /// Half a cosine from the base rate down to 0 (Loshchilov and Hutter 2016, arXiv:1608.03983, without restarts).
     Cosine,
-    /// Multiplied by `factor` at each of the given shares of the run (He et al. 2015: 0.1 at 50 % and 75 %).
+    /// Multiplied by `factor` at each of the given shares of the steps after the warm-up (He et al. 2015: 0.1 at 50 % and 75 %).
     Step {
-        /// When, as shares of the run, ascending.
+        /// When, as shares of those steps, ascending.
         at: [f64; 2],
         /// By how much.
         factor: f64,
     },
     /// Up from 1/25 of the base rate over the first 30 %, then down to nearly 0, both as half cosines (Smith and Topin 2017,
-    /// arXiv:1708.07120, as in PyTorch's `OneCycleLR`). It is its own warm-up.
+    /// arXiv:1708.07120; PyTorch's `OneCycleLR` has its peak up to a step earlier). It is its own warm-up.
     OneCycle,
 }
 
@@ -97,10 +97,11 @@ mod tests {
         close(at(step, 49), 2.0);
         close(at(step, 50), 0.2);
         close(at(step, 75), 0.02);
-        // PyTorch's OneCycleLR(max_lr=2, total_steps=101, pct_start=0.3): its own values.
+        // A 25th at first, half the way up at 15 %, the peak at 30 %, half the way down at 65 %, nearly 0 at last.
         close(at(Curve::OneCycle, 0), 0.08);
         close(at(Curve::OneCycle, 15), 1.04);
         close(at(Curve::OneCycle, 30), 2.0);
+        close(at(Curve::OneCycle, 65), f64::midpoint(2.0, 8e-6));
         close(at(Curve::OneCycle, 100), 8e-6);
     }
 

@@ -23,7 +23,7 @@ impl Stepper {
     /// Plans steps of up to `batch` images.
     ///
     /// # Errors
-    /// If the batch is 0.
+    /// If the batch is 0, or the memory cannot be had.
     pub fn new(
         graph: Arc<Graph>,
         cpu: Arc<Cpu>,
@@ -31,9 +31,10 @@ impl Stepper {
         rule: Rule,
         batch: usize,
     ) -> Result<Stepper, TrainError> {
+        let session = Session::new(graph.clone(), cpu.clone(), &Request::train(&graph, batch))?;
         let room = vec![0.0; batch * graph.output().shape.len()];
         Ok(Stepper {
-            session: Session::new(graph.clone(), cpu.clone(), &Request::train(&graph, batch))?,
+            session,
             gradients: parameters.zeros_like(true),
             optimizer: Optimizer::new(rule, &parameters),
             logits: room.clone(),

@@ -48,7 +48,7 @@ pub struct StepReport {
 pub trait Watch {
     /// A step was made.
     fn step(&mut self, report: &StepReport);
-    /// An epoch ended; `best` if its score is the best so far.
+    /// An epoch ended; `best` if its score is the best so far, or if no images are held out to tell.
     fn epoch(&mut self, row: &EpochRow, best: bool);
     /// Files that turned out unreadable, and were left out of the epoch's batches.
     fn left_out(&mut self, files: &[LeftOut]);
@@ -57,12 +57,14 @@ pub trait Watch {
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The best score on the held-out images, or on the training images where none are held out.
+    /// The best score on the held-out images, or the last epoch's on the training images where none are held out.
     pub score: Score,
     /// The epoch of that score, from 1; 0 if not one was finished.
     pub best_epoch: u32,
     /// Epochs that were finished.
     pub epochs: u32,
+    /// Epochs that were planned.
+    pub planned: u32,
     /// True if the run was stopped before its end.
     pub stopped: bool,
     /// Seconds from start to end.
@@ -87,9 +89,10 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
         if job.stop.load(Ordering::Relaxed) && val.is_none() && !job.data.val.is_empty() {
             break;
         }
-        finished = epoch;
         let score = val.unwrap_or(trained);
-        let model = t.model(epoch, score);
+        t.check_finite(epoch, score)?;
+        finished = epoch;
+        let model = t.model(epoch, Some(score));
         model.write(&run.last())?;
         let is_best = best.is_none_or(|(b, _)| val.is_none() || (score.accuracy, -score.loss) > (b.accuracy, -b.loss));
         if is_best {
@@ -112,12 +115,13 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
     }
     let stopped = finished < job.config.epochs;
     if stopped {
-        // The weights of the unfinished epoch are the newest there are.
-        t.model(finished, best.map(|b| b.0).unwrap_or_default()).write(&run.last())?;
+        // The weights of the unfinished epoch are the newest there are; nothing was scored with them.
+        t.model(finished, None).write(&run.last())?;
     }
     let (score, best_epoch) = best.unwrap_or_default();
     let model = if best_epoch > 0 { run.best() } else { run.last() };
-    Ok(Outcome { score, best_epoch, epochs: finished, stopped, seconds: start.elapsed().as_secs_f64(), model })
+    let planned = job.config.epochs;
+    Ok(Outcome { score, best_epoch, epochs: finished, planned, stopped, seconds: start.elapsed().as_secs_f64(), model })
 }
 
 /// A network in training.
@@ -133,6 +137,9 @@ struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     fn new(job: &'a Job<'a>) -> Result<Trainer<'a>, TrainError> {
         let (config, data) = (job.config, job.data);
+        if data.train.is_empty() {
+            return Err(TrainError::Setting(format!("{} has no image to train on", data.name)));
+        }
         let options = striate_zoo::Options { input: Some(config.input()), classes: Some(data.classes.len()) };
         let graph = Arc::new(striate_zoo::build(&config.model, &options)?);
         let parameters = Parameters::init(&graph, Scheme::for_graph(&graph), config.seed);
@@ -225,7 +232,18 @@ impl<'a> Trainer<'a> {
         Ok((!stop.load(Ordering::Relaxed)).then_some(e.score))
     }
 
-    fn model(&self, epoch: u32, score: Score) -> Model {
+    /// An epoch's last update may be the one that breaks the weights: such are never written over whole ones.
+    fn check_finite(&self, epoch: u32, score: Score) -> Result<(), TrainError> {
+        let whole = self.stepper.parameters().iter().all(|(.., values)| values.iter().all(|v| v.is_finite()));
+        if whole && score.loss.is_finite() {
+            return Ok(());
+        }
+        let loss = if whole { score.loss } else { f64::NAN };
+        let lr = self.schedule.at(self.steps_done.saturating_sub(1));
+        Err(TrainError::Diverged { loss, epoch, step: self.steps_per_epoch, lr })
+    }
+
+    fn model(&self, epoch: u32, score: Option<Score>) -> Model {
         let Job { config, data, .. } = self.job;
         let trained = Trained {
             data: data.name.clone(),
@@ -253,6 +271,5 @@ impl<'a> Trainer<'a> {
 
 /// Whether a last, short batch is trained on. One image alone is not: batch normalisation has nothing to average over.
 fn keeps_rest(images: usize, batch: usize) -> bool {
-    let rest = images % batch;
-    rest > 1 || (rest == 1 && images == 1)
+    images % batch > 1
 }

@@ -2,7 +2,7 @@
 //! weights are `[out, in / groups, kh, kw]`, and group g takes the g-th part of the input channels to the g-th part of the
 //! output channels. `groups` = channels is a depthwise convolution.
 
-use crate::layer::only;
+use crate::layer::{only, weights_within};
 use crate::{Backward, Forward, Layer, Misfit, Needs, Padding, ParamSpec, Setting, Shape, Window};
 use serde::{Deserialize, Serialize};
 use striate_kernels::{
@@ -100,6 +100,8 @@ impl Layer for Conv {
             return Err(Misfit::new(format!("{g} groups do not divide {} input and {o} output channels", x.c)));
         }
         let [h, w] = self.window.output(x)?;
+        let [kh, kw] = self.window.kernel;
+        weights_within(&[self.out_channels, x.c / g, kh, kw])?;
         Ok(Shape::new(h, w, self.out_channels))
     }
 
@@ -181,6 +183,13 @@ mod tests {
         for conv in [Conv::new(4, 1).groups(3), Conv::new(3, 1).groups(2), Conv::new(4, 1).groups(0)] {
             assert!(conv.infer(&[Shape::new(2, 2, 4)]).is_err(), "{conv:?}");
         }
+    }
+
+    #[test]
+    fn weights_too_many_to_count_are_refused() {
+        let padding = Padding { top: 65_535, left: 65_535, ..Padding::default() };
+        let e = Conv::new(1, 65_536).padding(padding).infer(&[Shape::vector(1 << 32)]).unwrap_err().to_string();
+        assert!(e.contains("its weights would be [1, 4294967296, 65536, 65536]"), "{e}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A fully connected layer, y = W x + b. Weights are `[out, in]`, as in PyTorch. It is a 1×1 convolution over one pixel.
 
-use crate::layer::only;
+use crate::layer::{only, weights_within};
 use crate::{Backward, Forward, Layer, Misfit, Needs, ParamSpec, Shape};
 use serde::{Deserialize, Serialize};
 use striate_kernels::{
@@ -51,6 +51,7 @@ impl Layer for Linear {
         if !x.is_vector() {
             return Err(Misfit::new("it takes a vector: put a flatten or a global pooling before it"));
         }
+        weights_within(&[self.out_features, x.c])?;
         Ok(Shape::vector(self.out_features))
     }
 

@@ -1,6 +1,6 @@
 //! `striate bench`: how fast the engine is on this machine, with random weights and images in memory.
 
-use super::{Machine, print_json};
+use super::{Machine, must_fit, print_json, print_line};
 use crate::figures::{bytes, peak_memory};
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use striate_engine::{Parameters, Request, Scheme, Session};
+use striate_engine::{Memory, Parameters, Request, Scheme, Session};
 use striate_graph::{Graph, Shape};
 use striate_kernels::uniform;
 use striate_train::{Rule, Stepper};
@@ -85,6 +85,11 @@ impl Bench {
         let side = args.size.map_or((architecture.input.h, architecture.input.w), |s| (s, s));
         let input = Shape::new(side.0, side.1, architecture.input.c);
         let graph = Arc::new(architecture.build(&Options { input: Some(input), classes: Some(args.classes) })?);
+        let request =
+            if mode == "train" { Request::train(&graph, args.batch()) } else { Request::predict(args.batch()) };
+        let memory = Memory::of(&graph, &request)?;
+        let images = 4 * args.batch() * input.len();
+        must_fit(memory.buffers + memory.scratch + images + 12 * graph.parameter_count())?;
         let threads = args.machine.cpu()?.threads();
         let mut times = if mode == "train" { args.train(&graph)? } else { args.infer(&graph)? };
         times.sort_by(f64::total_cmp);
@@ -99,17 +104,24 @@ impl Bench {
             }))?;
         } else {
             let (batch, steps) = (args.batch, times.len());
-            println!("{mode} {} {input} at batch {batch}, {threads} threads: {speed:.1} images/s", args.model);
-            println!("  {:.3} ms a step (median of {steps}; least {:.3})", median * 1e3, times[0] * 1e3);
-            println!("  {} of memory at most", peak.map_or("an unknown amount".into(), bytes));
+            print_line(&format!(
+                "{mode} {} {input} at batch {batch}, {threads} threads: {speed:.1} images/s",
+                args.model
+            ))?;
+            print_line(&format!("  {:.3} ms a step (median of {steps}; least {:.3})", median * 1e3, times[0] * 1e3))?;
+            print_line(&format!("  {} of memory at most", peak.map_or("an unknown amount".into(), bytes)))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Args {
+    fn batch(&self) -> usize {
+        self.batch as usize
+    }
+
     fn images(&self, graph: &Graph) -> Vec<f32> {
-        (0..self.batch as usize * graph.input().shape.len()).map(|i| 2.0 * uniform(1, i as u64) - 1.0).collect()
+        (0..self.batch() * graph.input().shape.len()).map(|i| 2.0 * uniform(1, i as u64) - 1.0).collect()
     }
 
     fn train(&self, graph: &Arc<Graph>) -> Result<Vec<f64>> {
@@ -117,7 +129,7 @@ impl Args {
         let labels: Vec<u32> = (0..self.batch).map(|i| (7 * i + 3) % self.classes as u32).collect();
         let parameters = Parameters::init(graph, Scheme::for_graph(graph), 1);
         let rule = Rule::Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 };
-        let mut stepper = Stepper::new(graph.clone(), self.machine.cpu()?, parameters, rule, self.batch as usize)?;
+        let mut stepper = Stepper::new(graph.clone(), self.machine.cpu()?, parameters, rule, self.batch())?;
         self.measure(|| {
             // A rate of 0.001 keeps random labels from driving the weights out of range during the measurement.
             stepper.step(&images, &labels, 0.001, 0)?;
@@ -128,7 +140,7 @@ impl Args {
     fn infer(&self, graph: &Arc<Graph>) -> Result<Vec<f64>> {
         let images = self.images(graph);
         let parameters = Parameters::init(graph, Scheme::for_graph(graph), 1);
-        let batch = self.batch as usize;
+        let batch = self.batch();
         let mut session = Session::new(graph.clone(), self.machine.cpu()?, &Request::predict(batch))?;
         self.measure(|| {
             session.forward(&parameters, &images, batch, 0)?;

@@ -2,7 +2,7 @@
 
 use super::MOST_THREADS;
 use crate::figures::thousands;
-use crate::progress::Bar;
+use crate::progress::{Bar, remark};
 use anyhow::Result;
 use clap::ValueEnum;
 use striate_data::{Check, DataSet, LeftOut, Limits, LoaderOptions, OpenOptions};
@@ -36,7 +36,7 @@ enum CheckName {
 }
 
 impl DataArgs {
-    /// Opens a data set with a progress bar, and says on stderr what is in it and what is wrong with it.
+    /// Opens a data set with a progress bar, and says on stderr what is wrong with it.
     pub fn open(&self, spec: &str, seed: u64, val_share: Option<f64>) -> Result<DataSet> {
         let check = match self.check {
             CheckName::Full => Check::Full,
@@ -51,7 +51,7 @@ impl DataArgs {
             workers: self.workers(),
         };
         let data = DataSet::open(spec, &options, &Bar::new())?;
-        describe(&data);
+        warn(&data);
         Ok(data)
     }
 
@@ -77,7 +77,8 @@ impl DataArgs {
 /// Most names that one warning lists.
 const LISTED: usize = 10;
 
-fn describe(data: &DataSet) {
+/// Says what is in a data set.
+pub fn describe(data: &DataSet) {
     let t = data.typical;
     let kind = if t.channels == 1 { "grey" } else { "colour" };
     let count = |n: usize| thousands(n as u64);
@@ -85,15 +86,22 @@ fn describe(data: &DataSet) {
     let (classes, name) = (data.classes.len(), &data.name);
     let (train, val) = (count(data.train.len()), count(data.val.len()));
     let (w, h) = (t.width, t.height);
-    eprintln!("{name}: {train} training, {val} validation{test} images of {classes} classes, typically {w}×{h} {kind}");
+    remark(&format!(
+        "{name}: {train} training, {val} validation{test} images of {classes} classes, typically {w}×{h} {kind}"
+    ));
+}
+
+/// Says what is wrong with a data set.
+fn warn(data: &DataSet) {
+    let count = |n: usize| thousands(n as u64);
     if data.ignored_files > 0 {
-        eprintln!("note: {} other files were passed over", count(data.ignored_files));
+        remark(&format!("note: {} other files were passed over", count(data.ignored_files)));
     }
     for warning in &data.warnings {
-        eprintln!("warning: {warning}");
+        remark(&format!("warning: {warning}"));
     }
     if !data.left_out.is_empty() {
-        eprintln!("warning: {} image files are left out:", count(data.left_out.len()));
+        remark(&format!("warning: {} image files are left out:", count(data.left_out.len())));
         list(&data.left_out);
     }
 }
@@ -101,9 +109,9 @@ fn describe(data: &DataSet) {
 /// Lists files with the reasons, the first few.
 pub fn list(files: &[LeftOut]) {
     for file in files.iter().take(LISTED) {
-        eprintln!("  {file}");
+        remark(&format!("  {file}"));
     }
     if files.len() > LISTED {
-        eprintln!("  … and {} more", files.len() - LISTED);
+        remark(&format!("  … and {} more", files.len() - LISTED));
     }
 }

@@ -1,9 +1,9 @@
 //! `striate eval`: a model's score on a data set.
 
 use super::data_args::{DataArgs, list};
-use super::{Machine, print_json, print_table};
+use super::{Machine, print_json, print_line, print_table};
 use crate::figures::{percent, thousands};
-use crate::progress::Bar;
+use crate::progress::{Bar, remark};
 use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::json;
@@ -67,7 +67,7 @@ impl Args {
         let part = self.part.unwrap_or_else(|| default_part(&data, same));
         let (split, part) = images(&data, part)?;
         if same && part == "all" {
-            eprintln!("warning: among these images are those that the model was trained on");
+            remark("warning: among these images are those that the model was trained on");
         }
         let bar = Bar::new();
         bar.begin(&format!("scoring {part} images"), split.len() as u64);
@@ -83,7 +83,7 @@ impl Args {
 
     fn report(&self, e: &Evaluation, model: &Model, part: &str, seconds: f64) -> Result<ExitCode> {
         if !e.failed.is_empty() {
-            eprintln!("warning: {} images could not be read and are not counted:", e.failed.len());
+            remark(&format!("warning: {} images could not be read and are not counted:", e.failed.len()));
             list(&e.failed);
         }
         let (s, classes) = (e.score, &model.card.classes);
@@ -93,13 +93,18 @@ impl Args {
             let confusion: Vec<_> = (0..classes.len()).map(|i| e.confusion.row(i)).collect();
             print_json(&json!({
                 "accuracy": s.accuracy, "top5": s.top5, "loss": s.loss, "images": s.images, "part": part,
-                "seconds": seconds, "run": null, "model": self.model, "recall": recall, "confusion": confusion,
+                "seconds": seconds, "run": null, "model": self.model.to_string_lossy(), "recall": recall, "confusion": confusion,
                 "unreadable": e.failed.len(),
             }))?;
             return Ok(ExitCode::SUCCESS);
         }
         let n = thousands(s.images as u64);
-        println!("{} of {n} {part} images right, top-5 {}, loss {:.4}", percent(s.accuracy), percent(s.top5), s.loss);
+        print_line(&format!(
+            "{} of {n} {part} images right, top-5 {}, loss {:.4}",
+            percent(s.accuracy),
+            percent(s.top5),
+            s.loss
+        ))?;
         let row = |(i, class): (usize, &String)| {
             let counts = e.confusion.row(i);
             let all: u64 = counts.iter().sum();

@@ -8,6 +8,7 @@ mod predict;
 mod summary;
 mod train;
 
+use crate::figures::{available_memory, bytes};
 use anyhow::Result;
 use clap::Subcommand;
 use serde::Serialize;
@@ -61,12 +62,28 @@ impl Machine {
     }
 }
 
+/// Fails if this many bytes are more than the machine has free.
+pub fn must_fit(need: usize) -> Result<()> {
+    match available_memory() {
+        Some(free) if free < need => {
+            anyhow::bail!(
+                "the network takes {}, and {} are free: lower the batch or the image size",
+                bytes(need),
+                bytes(free)
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Prints a line of JSON on stdout.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    writeln!(out)?;
-    Ok(())
+    print_line(&serde_json::to_string(value)?)
+}
+
+/// Prints a line on stdout.
+pub fn print_line(text: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }
 
 /// Prints a table on stdout: columns as wide as their contents, numbers to the right.

@@ -1,6 +1,6 @@
 //! `striate models`: the architectures there are, or one with its facts.
 
-use super::{print_json, print_table};
+use super::{print_json, print_line, print_table};
 use crate::figures::thousands;
 use anyhow::Result;
 use serde_json::json;
@@ -34,12 +34,12 @@ impl Args {
         } else if self.name.is_some() {
             for a in chosen {
                 let graph = a.build(&Options::default())?;
-                println!("{}: {}", a.name, a.about);
-                println!("  paper          {}", a.paper);
-                println!("  input          {}, {} classes", a.input, a.classes);
-                println!("  parameters     {}", thousands(graph.parameter_count() as u64));
-                println!("  multiply-adds  {}", thousands(graph.multiply_adds()));
-                println!("  accuracy       {}", a.published.accuracy);
+                print_line(&format!("{}: {}", a.name, a.about))?;
+                print_line(&format!("  paper          {}", a.paper))?;
+                print_line(&format!("  input          {}, {} classes", a.input, a.classes))?;
+                print_line(&format!("  parameters     {}", thousands(graph.parameter_count() as u64)))?;
+                print_line(&format!("  multiply-adds  {}", thousands(graph.multiply_adds())))?;
+                print_line(&format!("  accuracy       {}", a.published.accuracy))?;
             }
         } else {
             let row = |a: &&Architecture| -> Result<Vec<String>> {

@@ -1,9 +1,11 @@
 //! `striate predict`: what a model takes pictures for.
 
-use super::{Machine, print_json};
+use super::{Machine, print_json, print_line};
 use crate::figures::percent;
+use crate::progress::remark;
 use anyhow::{Context, Result};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,7 +46,7 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    file: &'a Path,
+    file: Cow<'a, str>,
     predictions: Vec<Prediction<'a>>,
 }
 
@@ -73,7 +75,7 @@ impl Args {
         let mut failed = 0;
         for batch in loader {
             for left_out in &batch.failed {
-                eprintln!("error: {left_out}");
+                remark(&format!("error: {left_out}"));
                 failed += 1;
             }
             if batch.is_empty() {
@@ -81,10 +83,8 @@ impl Args {
             }
             let probabilities = evaluator.probabilities(&model.parameters, &batch.images, batch.len())?;
             for (&index, row) in batch.indices.iter().zip(probabilities.chunks_exact(classes)) {
-                self.print(&Line {
-                    file: &files[index],
-                    predictions: top(row, &model.card.classes, self.top as usize),
-                })?;
+                let predictions = top(row, &model.card.classes, self.top as usize);
+                self.print(&Line { file: files[index].to_string_lossy(), predictions })?;
             }
         }
         Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -96,7 +96,7 @@ impl Args {
         }
         let named = |p: &Prediction<'_>| format!("{} {}", p.class, percent(f64::from(p.probability)));
         let all: Vec<_> = line.predictions.iter().map(named).collect();
-        println!("{}: {}", line.file.display(), all.join(", "));
+        print_line(&format!("{}: {}", line.file, all.join(", ")))?;
         Ok(())
     }
 }
@@ -130,7 +130,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     if files.len() == before {
-        eprintln!("warning: {}: no pictures in this folder", path.display());
+        remark(&format!("warning: {}: no pictures in this folder", path.display()));
     }
     Ok(())
 }

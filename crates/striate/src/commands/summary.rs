@@ -1,6 +1,6 @@
 //! `striate summary`: a network's layers with shapes, parameters and cost; of an architecture by name, or of a model file.
 
-use super::{print_json, print_table};
+use super::{print_json, print_line, print_table};
 use crate::figures::{bytes, thousands};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -49,9 +49,9 @@ impl Args {
     pub fn run(&self) -> Result<ExitCode> {
         let graph = self.graph()?;
         if self.dot {
-            print!("{}", graph.to_dot());
+            print_line(graph.to_dot().trim_end())?;
         } else if self.json {
-            print_json(&self.object(&graph))?;
+            print_json(&self.object(&graph)?)?;
         } else {
             self.table(&graph)?;
         }
@@ -78,12 +78,12 @@ impl Args {
     }
 
     /// Bytes that predicting and training take beside the parameters.
-    fn memory(&self, graph: &Graph) -> (usize, usize) {
+    fn memory(&self, graph: &Graph) -> Result<(usize, usize)> {
         let batch = self.batch as usize;
         let of = |request: &Request| Memory::of(graph, request);
-        let (predict, train) = (of(&Request::predict(batch)), of(&Request::train(graph, batch)));
+        let (predict, train) = (of(&Request::predict(batch))?, of(&Request::train(graph, batch))?);
         // A training step also holds a gradient and a momentum for each parameter.
-        (predict.buffers + predict.scratch, train.buffers + train.scratch + 8 * graph.parameter_count())
+        Ok((predict.buffers + predict.scratch, train.buffers + train.scratch + 8 * graph.parameter_count()))
     }
 
     fn table(&self, graph: &Graph) -> Result<()> {
@@ -98,22 +98,30 @@ impl Args {
             })
             .collect();
         print_table(&["layer", "kind", "attributes", "output", "parameters", "multiply-adds"], &rows)?;
-        let (predict, train) = self.memory(graph);
+        let (predict, train) = self.memory(graph)?;
         let weights = graph.parameter_count() + graph.statistic_count();
-        println!();
-        println!("parameters      {} trained", thousands(graph.parameter_count() as u64));
+        print_line("")?;
+        print_line(&format!("parameters      {} trained", thousands(graph.parameter_count() as u64)))?;
         if graph.statistic_count() > 0 {
-            println!("                {} gathered statistics", thousands(graph.statistic_count() as u64));
+            print_line(&format!("                {} gathered statistics", thousands(graph.statistic_count() as u64)))?;
         }
         let macs = graph.multiply_adds();
-        println!("cost            {} multiply-adds an image ({} FLOPs)", thousands(macs), thousands(2 * macs));
-        println!("memory          {} of weights in f32", bytes(4 * weights));
+        print_line(&format!(
+            "cost            {} multiply-adds an image ({} FLOPs)",
+            thousands(macs),
+            thousands(2 * macs)
+        ))?;
+        print_line(&format!("memory          {} of weights in f32", bytes(4 * weights)))?;
         let batch = self.batch;
-        println!("                {} more to predict, {} more to train at batch {batch}", bytes(predict), bytes(train));
+        print_line(&format!(
+            "                {} more to predict, {} more to train at batch {batch}",
+            bytes(predict),
+            bytes(train)
+        ))?;
         Ok(())
     }
 
-    fn object(&self, graph: &Graph) -> Value {
+    fn object(&self, graph: &Graph) -> Result<Value> {
         let layer = |n: &Node| {
             json!({
                 "name": n.name, "kind": n.layer.kind(), "attributes": n.layer.describe(),
@@ -123,13 +131,13 @@ impl Args {
                 "multiply_adds": graph.node_multiply_adds(n),
             })
         };
-        let (predict, train) = self.memory(graph);
-        json!({
+        let (predict, train) = self.memory(graph)?;
+        Ok(json!({
             "name": graph.name(), "parameters": graph.parameter_count(), "trainable": graph.parameter_count(),
             "statistics": graph.statistic_count(), "multiply_adds": graph.multiply_adds(), "flops": 2 * graph.multiply_adds(),
             "batch": self.batch, "predict_bytes": predict, "train_bytes": train,
             "layers": graph.nodes().iter().map(layer).collect::<Vec<_>>(),
-        })
+        }))
     }
 }
 

@@ -1,9 +1,9 @@
 //! `striate train`: a network on a data set, with a run directory.
 
-use super::data_args::{DataArgs, list};
-use super::{Machine, print_json};
+use super::data_args::{DataArgs, describe, list};
+use super::{Machine, must_fit, print_json, print_line};
 use crate::figures::{bytes, duration, percent, thousands};
-use crate::progress::Bar;
+use crate::progress::{Bar, remark};
 use anyhow::Result;
 use serde_json::json;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ pub struct Args {
     /// How the learning rate moves: one-cycle, cosine, step (a tenth at 50 % and 75 %) or constant [default: one-cycle]
     #[arg(long, value_name = "NAME")]
     schedule: Option<String>,
-    /// Epochs over which the learning rate rises linearly at first [default: 0; one-cycle rises by itself]
+    /// Epochs over which the learning rate rises linearly at first [default: 0; not with one-cycle, which rises by itself]
     #[arg(long, value_name = "EPOCHS")]
     warmup: Option<f64>,
     /// How pictures are brought to the network's size: stretch, crop, pad, letterbox, ink [default: by the images]
@@ -92,11 +92,13 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         let cpu = self.machine.cpu()?;
         let data = self.data_args.open(&self.data, self.seed, self.data_args.val_share)?;
-        let config = Config::choose(&data, &self.wishes(), self.data_args.workers())?;
-        announce(&config, &data)?;
+        describe(&data);
         let stop = stop_on_interrupt()?;
+        let mut config = Config::choose(&data, &self.wishes())?;
+        announce(&config, &data)?;
+        config.measure(&data, self.data_args.limits(), self.data_args.workers())?;
         let mut run = RunDir::create(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
-        eprintln!("run {}", run.path().display());
+        remark(&format!("run {}", run.path().display()));
         let job = Job {
             config: &config,
             data: &data,
@@ -145,27 +147,38 @@ impl Args {
     fn report(&self, o: &Outcome, test: Option<Score>, data: &DataSet, run: &RunDir) -> Result<()> {
         let part = if data.val.is_empty() { "training" } else { "validation" };
         if o.stopped {
-            eprintln!("stopped after {} of the epochs; the newest weights are {}", o.epochs, run.last().display());
+            remark(&format!(
+                "stopped after {} of {} epochs; the newest weights are {}",
+                o.epochs,
+                o.planned,
+                run.last().display()
+            ));
         }
-        let say = |line: String| if self.json { eprintln!("{line}") } else { println!("{line}") };
+        let say = |line: String| {
+            if self.json {
+                remark(&line);
+                return Ok(());
+            }
+            print_line(&line)
+        };
         if o.best_epoch > 0 {
             let (accuracy, n) = (percent(o.score.accuracy), thousands(o.score.images as u64));
             say(format!(
                 "best epoch {}: {accuracy} of {n} {part} images right, loss {:.4}",
                 o.best_epoch, o.score.loss
-            ));
+            ))?;
         }
         if let Some(test) = test {
             let (accuracy, n) = (percent(test.accuracy), thousands(test.images as u64));
-            say(format!("test: {accuracy} of {n} images right, loss {:.4}", test.loss));
+            say(format!("test: {accuracy} of {n} images right, loss {:.4}", test.loss))?;
         }
-        say(format!("model {} ({})", o.model.display(), duration(o.seconds)));
+        say(format!("model {} ({})", o.model.display(), duration(o.seconds)))?;
         if self.json {
             print_json(&json!({
                 "accuracy": o.score.accuracy, "top5": o.score.top5, "loss": o.score.loss, "images": o.score.images,
                 "part": if data.val.is_empty() { "train" } else { "val" }, "test": test,
                 "best_epoch": o.best_epoch, "epochs": o.epochs, "stopped": o.stopped,
-                "seconds": o.seconds, "run": run.path(), "model": o.model,
+                "seconds": o.seconds, "run": run.path().to_string_lossy(), "model": o.model.to_string_lossy(),
             }))?;
         }
         Ok(())
@@ -176,17 +189,21 @@ impl Args {
 fn announce(c: &Config, data: &DataSet) -> Result<()> {
     let options = striate_zoo::Options { input: Some(c.input()), classes: Some(data.classes.len()) };
     let graph = striate_zoo::build(&c.model, &options)?;
-    let memory = Memory::of(&graph, &Request::train(&graph, c.batch.min(data.train.len())));
+    let memory = Memory::of(&graph, &Request::train(&graph, c.batch.min(data.train.len())))?;
     let parameters = graph.parameter_count();
     let (count, macs) = (thousands(parameters as u64), thousands(graph.multiply_adds()));
-    eprintln!("{}: {count} parameters, {macs} multiply-adds an image, input {}", c.model, c.input());
+    remark(&format!("{}: {count} parameters, {macs} multiply-adds an image, input {}", c.model, c.input()));
     let optimizer = match c.optimizer {
         striate_train::Rule::Sgd { .. } => "sgd",
         striate_train::Rule::AdamW { .. } => "adamw",
     };
-    let need = bytes(memory.buffers + memory.scratch + 12 * parameters);
+    let need = memory.buffers + memory.scratch + 12 * parameters;
+    must_fit(need)?;
+    let need = bytes(need);
     let (epochs, batch, lr, seed) = (c.epochs, c.batch, c.learning_rate, c.seed);
-    eprintln!("{epochs} epochs, batch {batch}, {optimizer} at up to {lr}, seed {seed}; the network takes {need}");
+    remark(&format!(
+        "{epochs} epochs, batch {batch}, {optimizer} at up to {lr}, seed {seed}; the network takes {need}"
+    ));
     Ok(())
 }
 
@@ -198,7 +215,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
         if raised.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping after this step; again to stop at once");
+        remark("stopping after this step; again to stop at once");
     })?;
     Ok(stop)
 }

@@ -1,0 +1,184 @@
+//! Training that is killed or interrupted: every file in the run's folder is whole, and Ctrl-C ends it cleanly.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use support::{Place, STRIATE, number, write_bars};
+
+/// Long enough for a loaded machine, short enough to end a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run in the background; killed if the test ends before it.
+struct Running(Child);
+
+impl Running {
+    fn start(place: &Place, words: &str) -> Running {
+        let mut command = Command::new(STRIATE);
+        command.args(words.split_whitespace()).current_dir(place.path()).stdin(Stdio::null());
+        let out = |name: &str| fs::File::create(place.path().join(name)).unwrap();
+        Running(command.stdout(out("stdout")).stderr(out("stderr")).spawn().unwrap())
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
+        assert!(status.success(), "the program was gone before {name}");
+    }
+
+    /// The exit code; `None` if a signal ended it.
+    fn end(mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end");
+            sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !there() {
+        assert!(start.elapsed() < PATIENCE, "{what} does not appear");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+fn text(place: &Place, name: &str) -> String {
+    fs::read_to_string(place.path().join(name)).unwrap()
+}
+
+/// Every file below, but for leftovers of an interrupted write, which are known by their names.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let hidden = path.file_name().unwrap().to_str().unwrap().starts_with('.');
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if !(hidden && path.extension().is_some_and(|e| e == "tmp")) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Asserts that the file holds all that it should, and returns the rows of metrics it has.
+fn assert_whole(place: &Place, file: &Path, config: &str) -> usize {
+    match file.file_name().unwrap().to_str().unwrap() {
+        "config.toml" => assert_eq!(fs::read_to_string(file).unwrap(), config),
+        "metrics.csv" => {
+            let text = fs::read_to_string(file).unwrap();
+            assert!(text.starts_with("epoch,learning_rate,") && text.ends_with('\n'), "{text}");
+            let rows: Vec<&str> = text.lines().skip(1).collect();
+            for (i, row) in rows.iter().enumerate() {
+                let values: Vec<f64> = row.split(',').map(|value| value.parse().unwrap()).collect();
+                assert_eq!((values.len(), values[0]), (9, (i + 1) as f64), "{row}");
+            }
+            return rows.len();
+        }
+        "best.safetensors" | "last.safetensors" => {
+            let said = place.striate(["summary".as_ref(), file.as_os_str(), "--json".as_ref()]).succeeded();
+            assert_eq!(number(&said.json(), "parameters"), 61_026.0);
+        }
+        other => panic!("an unexpected file: {other}"),
+    }
+    0
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_whole_files() {
+    let place = Place::new();
+    // Six pictures a class make epochs so short that most of the time is spent on writing files.
+    write_bars(&place, "data", 6);
+    let train = "train data --epochs 100000 --out";
+    place.run("train data --epochs 1 --out one").succeeded();
+    let config = text(&place, "one/lenet5/config.toml").replace("epochs = 1\n", "epochs = 100000\n");
+    let (mut most_rows, mut loaded) = (0, 0);
+    for moment in 0..12u64 {
+        let run = Running::start(&place, &format!("{train} killed{moment}"));
+        let folder = place.path().join(format!("killed{moment}/lenet5"));
+        match moment % 3 {
+            0 => wait_for("the run's folder", || folder.exists()),
+            1 => wait_for("the first weights", || folder.join("weights/last.safetensors").exists()),
+            _ => wait_for("three epochs", || {
+                fs::read_to_string(folder.join("metrics.csv")).is_ok_and(|text| text.lines().count() > 3)
+            }),
+        }
+        sleep(Duration::from_micros(moment * moment * 700));
+        run.signal("-KILL");
+        assert_eq!(run.end(), None, "it was still running when it was killed");
+        let found = files(&folder);
+        let rows = found.iter().map(|file| assert_whole(&place, file, &config)).max().unwrap_or(0);
+        most_rows = most_rows.max(rows);
+        loaded += found.iter().filter(|f| f.extension().is_some_and(|e| e == "safetensors")).count();
+        if rows > 0 {
+            assert_eq!(found.len(), 4, "metrics come after the configuration and both weights: {found:?}");
+        }
+    }
+    assert!(
+        most_rows >= 3 && loaded >= 8,
+        "the kills came too early to show anything: {most_rows} rows, {loaded} weights"
+    );
+}
+
+#[test]
+fn ctrl_c_ends_cleanly_with_the_newest_weights() {
+    let place = Place::new();
+    let run = Running::start(&place, "train digits --epochs 1000 --out runs --json");
+    wait_for("the second epoch", || text(&place, "stderr").contains("epoch    2/1000"));
+    let start = Instant::now();
+    run.signal("-INT");
+    assert_eq!(run.end(), Some(1));
+    assert!(start.elapsed() < Duration::from_secs(20), "a step does not take {:?}", start.elapsed());
+    let stderr = text(&place, "stderr");
+    for said in ["stopping after this step", "stopped after", "runs/lenet5/weights/last.safetensors"] {
+        assert!(stderr.contains(said), "nothing says `{said}` in {stderr}");
+    }
+    let result: serde_json::Value = serde_json::from_str(text(&place, "stdout").trim()).unwrap();
+    assert_eq!(result["stopped"], true);
+    let epochs = number(&result, "epochs");
+    assert!((2.0..1000.0).contains(&epochs), "{result}");
+    let rows = text(&place, "runs/lenet5/metrics.csv").lines().count() - 1;
+    assert_eq!(rows as f64, epochs, "a row for each finished epoch");
+    for weights in ["last", "best"] {
+        let model = format!("runs/lenet5/weights/{weights}.safetensors");
+        let scored = place.run(&format!("eval {model} digits --json")).succeeded().json();
+        assert!(number(&scored, "accuracy") > 0.2, "{scored}");
+    }
+    let leftovers = fs::read_dir(place.path().join("runs/lenet5/weights")).unwrap().count();
+    assert_eq!(leftovers, 2, "a clean end leaves no temporary files");
+}
+
+#[test]
+fn termination_in_the_first_epoch_keeps_its_weights() {
+    let place = Place::new();
+    // Small batches of large inputs make the first epoch long enough to be met.
+    let run = Running::start(&place, "train digits --imgsz 128 --batch 2 --epochs 3 --out runs --threads 1");
+    wait_for("the run's configuration", || place.path().join("runs/lenet5/config.toml").exists());
+    run.signal("-TERM");
+    assert_eq!(run.end(), Some(1));
+    let stderr = text(&place, "stderr");
+    assert!(stderr.contains("stopped after 0 of 3 epochs"), "{stderr}");
+    assert!(text(&place, "stdout").contains("last.safetensors"), "{}", text(&place, "stdout"));
+    let run = place.path().join("runs/lenet5");
+    let names: Vec<_> = files(&run).iter().map(|f| f.strip_prefix(&run).unwrap().to_owned()).collect();
+    assert_eq!(names, [Path::new("config.toml"), Path::new("weights/last.safetensors")]);
+    place.run("eval runs/lenet5/weights/last.safetensors digits").succeeded();
+}

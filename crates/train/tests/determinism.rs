@@ -1,0 +1,197 @@
+//! A whole run on the built-in digits: the same bits at any number of threads and workers, a clean end when it is stopped,
+//! weights that are what their row says, and a loss that runs away.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use striate_data::{DataSet, LeftOut, Limits, LoaderOptions, OpenOptions, Silent, Split};
+use striate_kernels::Cpu;
+use striate_train::{
+    Config, Curve, EpochRow, Job, Model, Outcome, RunDir, StepReport, TrainError, Watch, Wishes, train,
+};
+
+/// Every eighth of the digits, with a short last batch to train on and one to score.
+fn digits() -> &'static DataSet {
+    static DIGITS: OnceLock<DataSet> = OnceLock::new();
+    DIGITS.get_or_init(|| {
+        let mut data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
+        for part in [&mut data.train, &mut data.val] {
+            *part = Arc::new(Split { samples: part.samples.iter().step_by(8).cloned().collect() });
+        }
+        assert!(data.train.len() % 16 > 1 && !data.val.len().is_multiple_of(16), "last batches are short");
+        data
+    })
+}
+
+fn config(model: &str, epochs: u32) -> Config {
+    let wishes = Wishes {
+        model: Some(model.into()),
+        epochs: Some(epochs),
+        batch: Some(16),
+        image_size: Some(if model == "lenet5" { 32 } else { 16 }),
+        seed: 3,
+        ..Wishes::default()
+    };
+    let mut config = Config::choose(digits(), &wishes).unwrap();
+    config.measure(digits(), Limits::default(), 2).unwrap();
+    config
+}
+
+/// Keeps the rows, and raises the stop flag after so many steps.
+struct Notes<'a> {
+    rows: Vec<(EpochRow, bool)>,
+    steps: u64,
+    stop_after: Option<u64>,
+    stop: &'a AtomicBool,
+}
+
+impl Watch for Notes<'_> {
+    fn step(&mut self, report: &StepReport) {
+        self.steps += 1;
+        assert!(report.seconds_left >= 0.0 && report.step <= report.steps);
+        if self.stop_after == Some(self.steps) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    fn epoch(&mut self, row: &EpochRow, best: bool) {
+        self.rows.push((row.clone(), best));
+    }
+    fn left_out(&mut self, files: &[LeftOut]) {
+        panic!("{files:?}");
+    }
+}
+
+/// What a run leaves behind.
+struct Run {
+    outcome: Result<Outcome, TrainError>,
+    rows: Vec<(EpochRow, bool)>,
+    steps: u64,
+    dir: RunDir,
+    _folder: tempfile::TempDir,
+}
+
+fn run(config: &Config, data: &DataSet, threads: usize, workers: usize, stop_after: Option<u64>) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let mut dir = RunDir::create(folder.path(), "run").unwrap();
+    let cpu = Arc::new(Cpu::new(threads).unwrap());
+    let job = Job { config, data, cpu, workers, limits: Limits::default(), stop: &stop };
+    let mut notes = Notes { rows: Vec::new(), steps: 0, stop_after, stop: &stop };
+    let outcome = train(&job, &mut dir, &mut notes);
+    Run { outcome, rows: notes.rows, steps: notes.steps, dir, _folder: folder }
+}
+
+fn bits(path: &Path) -> Vec<(String, Vec<u32>)> {
+    let model = Model::read(path).unwrap();
+    let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect();
+    model.parameters.iter().map(|(name, _, v)| (name.to_owned(), bits(v))).collect()
+}
+
+/// The columns that are not times.
+fn metrics(rows: &[(EpochRow, bool)]) -> Vec<EpochRow> {
+    rows.iter().map(|(row, _)| EpochRow { images_per_second: 0.0, seconds: 0.0, ..row.clone() }).collect()
+}
+
+#[test]
+fn a_run_has_the_same_bits_at_any_number_of_threads_and_workers() {
+    for model in ["lenet5", "resnet20"] {
+        let config = config(model, 2);
+        let first = run(&config, digits(), 1, 1, None);
+        first.outcome.as_ref().unwrap();
+        assert_eq!(first.rows.len(), 2);
+        for (threads, workers) in [(2, 3), (8, 1)] {
+            let other = run(&config, digits(), threads, workers, None);
+            assert_eq!(metrics(&other.rows), metrics(&first.rows), "{model}, {threads} threads, {workers} workers");
+            assert!(bits(&other.dir.last()) == bits(&first.dir.last()), "{model}, {threads} threads");
+            // Nothing in the file depends on the machine or the time: it is the same to the byte.
+            assert!(fs::read(other.dir.best()).unwrap() == fs::read(first.dir.best()).unwrap(), "{model}");
+        }
+        let elsewhere = run(&Config { seed: 4, ..config }, digits(), 2, 2, None);
+        assert_ne!(metrics(&elsewhere.rows), metrics(&first.rows), "the seed matters");
+    }
+}
+
+#[test]
+fn the_best_weights_are_what_their_row_says() {
+    let config = config("resnet20", 4);
+    let r = run(&config, digits(), 2, 2, None);
+    let outcome = r.outcome.unwrap();
+    assert_eq!((outcome.epochs, outcome.stopped), (4, false));
+    assert_eq!(r.rows.iter().rev().find(|(_, best)| *best).unwrap().0.epoch, outcome.best_epoch);
+    let row = &r.rows[outcome.best_epoch as usize - 1].0;
+    let accuracies = r.rows.iter().map(|(row, _)| row.val_accuracy.unwrap());
+    assert_eq!(row.val_accuracy.unwrap(), accuracies.fold(0.0, f64::max));
+
+    let model = Model::read(&outcome.model).unwrap();
+    let trained = model.card.trained.as_ref().unwrap();
+    assert_eq!((trained.epoch, trained.score), (outcome.best_epoch, Some(outcome.score)));
+    // The loss is a sum over batches, so its last bits are the training batch's.
+    for (batch, bound) in [(16, 0.0), (1, 1e-6), (45, 1e-6)] {
+        let mut evaluator = model.evaluator(Arc::new(Cpu::new(2).unwrap()), batch).unwrap();
+        let p = &model.card.preprocessing;
+        let e = evaluator.score(&model.parameters, &digits().val, p, &LoaderOptions::default(), |_| true).unwrap();
+        assert_eq!(Some(e.score.accuracy), row.val_accuracy, "batch {batch}");
+        assert_eq!(Some(e.score.top5), row.val_top5, "batch {batch}");
+        assert!((e.score.loss / row.val_loss.unwrap() - 1.0).abs() <= bound, "batch {batch}: {:?} {row:?}", e.score);
+        let counted: u64 = (0..10).flat_map(|c| e.confusion.row(c).to_vec()).sum();
+        assert_eq!(counted as usize, digits().val.len());
+    }
+}
+
+#[test]
+fn a_stopped_run_leaves_its_newest_weights() {
+    let config = config("lenet5", 3);
+    let steps = digits().train.len().div_ceil(16) as u64;
+    let whole = run(&config, digits(), 2, 2, None);
+    assert_eq!(whole.steps, 3 * steps);
+
+    // In the first epoch; in the second; with the last step of the second, before its score is known.
+    for (after, epochs) in [(2, 0), (steps + 1, 1), (2 * steps, 1)] {
+        let r = run(&config, digits(), 2, 2, Some(after));
+        let outcome = r.outcome.unwrap();
+        assert_eq!((outcome.stopped, outcome.epochs, r.steps), (true, epochs, after));
+        assert_eq!(metrics(&r.rows), metrics(&whole.rows[..epochs as usize]), "rows of whole epochs are the same");
+        assert_eq!(outcome.model, if epochs > 0 { r.dir.best() } else { r.dir.last() });
+        assert!(bits(&r.dir.last()) != bits(&whole.dir.last()));
+        assert_eq!(r.dir.best().exists(), epochs > 0);
+        let card = Model::read(&r.dir.last()).unwrap().card.trained.unwrap();
+        assert_eq!((card.epoch, card.score), (epochs, None), "nothing was scored with these weights");
+    }
+}
+
+#[test]
+fn a_learning_rate_that_diverges_is_named_with_what_to_do() {
+    let config = Config { learning_rate: 1e30, ..config("lenet5", 2) };
+    let r = run(&config, digits(), 2, 2, None);
+    let e = r.outcome.unwrap_err();
+    assert!(matches!(e, TrainError::Diverged { epoch: 1, .. }), "{e}");
+    assert!(e.to_string().contains("--lr"), "{e}");
+    assert!(!r.dir.last().exists(), "no broken weights are left");
+}
+
+#[test]
+fn weights_that_an_epochs_last_update_breaks_are_not_written() {
+    // One step an epoch: its loss is that of the first weights, and finite. Seen by the score, or else by the weights.
+    let unseen = DataSet { val: Arc::new(Split::default()), ..digits().clone() };
+    for (data, learning_rate) in [(digits(), 1e30), (&unseen, 1e39)] {
+        let batch = data.train.len();
+        let config = Config { learning_rate, batch, schedule: Curve::Constant, ..config("resnet20", 2) };
+        let r = run(&config, data, 2, 2, None);
+        assert!(matches!(r.outcome, Err(TrainError::Diverged { epoch: 1, step: 1, .. })), "{:?}", r.outcome);
+        assert!(r.rows.is_empty() && !r.dir.last().exists() && !r.dir.best().exists());
+    }
+}
+
+#[test]
+fn without_held_out_images_the_training_score_counts() {
+    let data = DataSet { val: Arc::new(Split::default()), ..digits().clone() };
+    let r = run(&config("lenet5", 2), &data, 2, 2, None);
+    let outcome = r.outcome.unwrap();
+    assert_eq!(outcome.best_epoch, 2, "the last");
+    let row = &r.rows[1].0;
+    assert_eq!((row.val_loss, row.val_accuracy, row.val_top5), (None, None, None));
+    assert_eq!((outcome.score.accuracy, outcome.score.loss), (row.train_accuracy, row.train_loss));
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# A short run of the program as a user would: train on the built-in digits, evaluate, predict, summarise, measure.
+# Usage: end-to-end.sh PATH_OF_STRIATE
+set -euo pipefail
+striate="$(realpath "$1")"
+fixtures="$(realpath "$(dirname "$0")/../crates/striate/tests/fixtures")"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "end-to-end: $1" >&2; exit 1; }
+field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$2"; }
+at_least() { awk -v a="$2" -v b="$3" 'BEGIN { exit !(a >= b) }' || fail "$1 is $2, below $3"; }
+
+trained="$("$striate" train digits --json | tail -1)"
+at_least "accuracy on the held-out digits" "$(field accuracy "$trained")" 0.975
+model=runs/train/lenet5/weights/best.safetensors
+[ -s "$model" ] && [ -s runs/train/lenet5/config.toml ] || fail "the run's files are missing"
+
+scored="$("$striate" eval "$model" digits --json | tail -1)"
+[ "$(field accuracy "$scored")" = "$(field accuracy "$trained")" ] || fail "eval and train disagree: $scored $trained"
+
+# Handwritten digits as pictures from elsewhere: 200 pixels wide, dark on white, with margins.
+right=0
+for digit in "$fixtures"/hand_*.png; do
+    class="$(sed 's/.*hand_\([0-9]\).png/\1/' <<<"$digit")"
+    if "$striate" predict "$model" "$digit" --top 1 --json | grep -q "\"class\":\"$class\""; then right=$((right + 1)); fi
+done
+at_least "number of ten handwritten digits read" "$right" 9
+
+"$striate" summary "$model" --json | grep -q '"parameters":61706' || fail "the model does not have 61,706 parameters"
+"$striate" bench infer --model resnet20 --seconds 0 --json | grep -q images_per_second || fail "bench prints no speed"
+echo "end-to-end: all is well"
