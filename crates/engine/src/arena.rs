@@ -56,6 +56,7 @@ pub(crate) fn carve<'a, T>(arena: &'a mut [T], ranges: &[Range<usize>]) -> Small
     let (mut rest, mut at) = (arena, 0);
     for i in order {
         let r = &ranges[i];
+        assert!(at <= r.start, "buffers of the plan overlap");
         let (_, tail) = rest.split_at_mut(r.start - at);
         (slices[i], rest) = tail.split_at_mut(r.len());
         at = r.end;
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "")]
+    #[should_panic(expected = "buffers of the plan overlap")]
     fn overlapping_slices_are_a_fault() {
         carve(&mut [0; 10], &[2..5, 4..6]);
     }

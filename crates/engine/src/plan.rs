@@ -6,7 +6,7 @@
 use crate::EngineError;
 use crate::arena::{Lifetime, place};
 use std::ops::Range;
-use striate_graph::{Graph, Layer, NodeId, Saved};
+use striate_graph::{Graph, NodeId, Saved};
 
 /// What a session is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::plan::{Memory, Place, Plan, Request};
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
-use striate_graph::{Backward, Forward, Graph, Layer, NodeId, Setting, Shape};
+use striate_graph::{Backward, Forward, Graph, NodeId, Setting, Shape};
 use striate_kernels::{Buffer, Cpu, hash};
 
 /// A network planned and ready to run. It holds activations, not parameters: several sessions may share those.
@@ -180,7 +180,11 @@ impl Session {
                 let shapes = self.shapes(id);
                 let mut params: SmallVec<[&mut [f32]; 4]> = p.of_mut(id).iter_mut().map(Vec::as_mut_slice).collect();
                 let values = &self.arena[self.plan.places[id.index()].values.clone()];
-                node.layer.gather(self.setting(id, &shapes), values, &mut params);
+                node.layer.gather(
+                    Session::setting(&self.cpu, self.batch, &self.request, self.seed, id, &shapes, node.shape),
+                    values,
+                    &mut params,
+                );
             }
         }
     }
@@ -194,7 +198,7 @@ impl Session {
         ranges.extend([place.values.clone(), self.plan.scratch.clone()]);
         ranges
             .extend(node.inputs.iter().map(|i| self.images(&places[i.index()].activation, self.graph.node(*i).shape)));
-        let setting = Session::setting_of(&self.cpu, self.batch, &self.request, self.seed, id, &shapes, node.shape);
+        let setting = Session::setting(&self.cpu, self.batch, &self.request, self.seed, id, &shapes, node.shape);
         let switches = self.switches_of(place, id, &shapes);
         let mut slices = carve(&mut self.arena, &ranges);
         let inputs: Slices<'_> = slices.drain(3..).map(|s| &*s).collect();
@@ -226,7 +230,7 @@ impl Session {
         ranges.extend(node.inputs.iter().map(of).map(|(i, s)| kept(needs.inputs, self.images(&i.activation, s))));
         ranges.extend(node.inputs.iter().map(of).map(|(i, s)| self.images(&i.gradient, s)));
 
-        let setting = Session::setting_of(&self.cpu, self.batch, &self.request, self.seed, id, &shapes, node.shape);
+        let setting = Session::setting(&self.cpu, self.batch, &self.request, self.seed, id, &shapes, node.shape);
         let switches = self.switches_of(place, id, &shapes);
         let mut slices = carve(&mut self.arena, &ranges);
         let mut dx: SmallVec<[Option<&mut [f32]>; 12]> = slices
@@ -263,12 +267,7 @@ impl Session {
         });
     }
 
-    fn setting<'a>(&'a self, id: NodeId, shapes: &'a [Shape]) -> Setting<'a> {
-        let shape = self.graph.node(id).shape;
-        Session::setting_of(&self.cpu, self.batch, &self.request, self.seed, id, shapes, shape)
-    }
-
-    fn setting_of<'a>(
+    fn setting<'a>(
         cpu: &'a Cpu,
         batch: usize,
         request: &Request,

@@ -2,7 +2,7 @@
 //! [`Builder::finish`], so that architectures need no `?` on every line.
 
 use crate::layers::Input;
-use crate::{AnyLayer, Graph, GraphError, Layer, Misfit, Node, NodeId, Shape};
+use crate::{AnyLayer, Graph, GraphError, Misfit, Node, NodeId, Shape};
 use std::collections::HashSet;
 
 /// A network under construction.

@@ -1,6 +1,6 @@
 //! A network as a drawing in the DOT language of Graphviz.
 
-use crate::{Graph, Layer};
+use crate::Graph;
 use std::fmt::Write;
 
 impl Graph {

@@ -1,6 +1,6 @@
 //! The finished network: nodes in the order they are computed, each with its layer, inputs, shape and parameters.
 
-use crate::{AnyLayer, GraphError, Layer, ParamSpec, Shape};
+use crate::{AnyLayer, GraphError, ParamSpec, Shape};
 
 /// A node's place in its graph; inputs always come before the nodes that use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,18 +13,16 @@ const PIECE: usize = 16384;
 pub struct Sgd {
     /// Learning rate.
     pub lr: f64,
-    /// Share of the velocity that survives a step; 0 leaves the velocity untouched.
+    /// Share of the velocity, zero at first, that survives a step; 0 leaves the velocity untouched.
     pub momentum: f64,
     /// Multiple of the weights added to the gradient.
     pub weight_decay: f64,
     /// Look one momentum step ahead (Sutskever et al. 2013).
     pub nesterov: bool,
-    /// The first step, which assigns the velocity instead of averaging into it.
-    pub first: bool,
 }
 
-/// One step: with `g' = g + weight_decay · w`, `velocity = momentum · velocity + g'` (g' at the first step), and w loses
-/// `lr · velocity`, or `lr · (g' + momentum · velocity)` with `nesterov`.
+/// One step: with `g' = g + weight_decay · w`, `velocity = momentum · velocity + g'`, and w loses `lr · velocity`, or
+/// `lr · (g' + momentum · velocity)` with `nesterov`.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -46,7 +44,7 @@ impl Kernel for SgdStep<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Sgd { lr, momentum, weight_decay, nesterov, first } = *self.rule;
+        let Sgd { lr, momentum, weight_decay, nesterov } = *self.rule;
         let (lr, decay) = (lr as f32, weight_decay as f32);
         if momentum == 0.0 {
             for (w, &g) in self.w.iter_mut().zip(self.g) {
@@ -54,14 +52,10 @@ impl Kernel for SgdStep<'_> {
             }
             return;
         }
-        let (momentum, kept) = (momentum as f32, if first { 0.0 } else { momentum as f32 });
-        if first {
-            // A velocity that was never set may hold anything, NaN included.
-            self.velocity.fill(0.0);
-        }
+        let momentum = momentum as f32;
         for ((w, v), &g) in self.w.iter_mut().zip(self.velocity).zip(self.g) {
             let g = g + decay * *w;
-            *v = kept * *v + g;
+            *v = momentum * *v + g;
             let step = if nesterov { g + momentum * *v } else { *v };
             *w -= lr * step;
         }
@@ -184,13 +178,13 @@ mod tests {
         for (momentum, weight_decay, nesterov) in
             [(0.0, 0.0, false), (0.0, 0.1, false), (0.9, 0.0, false), (0.9, 0.1, false), (0.9, 0.01, true)]
         {
-            let rule = |first| Sgd { lr: 0.1, momentum, weight_decay, nesterov, first };
+            let rule = Sgd { lr: 0.1, momentum, weight_decay, nesterov };
             let step = |cpu: &Cpu, len: usize| {
                 let (mut w, g) = (random(1, len), random(2, len));
-                let mut velocity = vec![f32::NAN; len];
+                let mut velocity = vec![0.0; len];
                 for t in 0..3 {
                     let g: Vec<f32> = g.iter().map(|&g| gradients(f64::from(g))[t] as f32).collect();
-                    sgd(cpu, &mut w, &g, &mut velocity, &rule(t == 0));
+                    sgd(cpu, &mut w, &g, &mut velocity, &rule);
                 }
                 w
             };
@@ -198,9 +192,9 @@ mod tests {
                 let (w, g) = (random(1, len), random(2, len));
                 assert_near(found, |i| {
                     let (mut w, mut v) = (f64::from(w[i]), 0.0);
-                    for (t, g) in gradients(f64::from(g[i])).into_iter().enumerate() {
+                    for g in gradients(f64::from(g[i])) {
                         let g = g + weight_decay * w;
-                        v = if t == 0 { g } else { momentum * v + g };
+                        v = momentum * v + g;
                         w -= 0.1
                             * if nesterov {
                                 g + momentum * v

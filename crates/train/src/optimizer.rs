@@ -90,9 +90,8 @@ impl Optimizer {
                     adamw(cpu, w, g, first, second, &rule);
                 }
                 (Rule::Sgd { momentum, nesterov, weight_decay }, _) => {
-                    let first_step = self.step == 1;
                     let weight_decay = decay(weight_decay);
-                    sgd(cpu, w, g, first, &Sgd { lr, momentum, weight_decay, nesterov, first: first_step });
+                    sgd(cpu, w, g, first, &Sgd { lr, momentum, weight_decay, nesterov });
                 }
                 (Rule::AdamW { .. }, None) => unreachable!("AdamW always has both means"),
             }

@@ -1,11 +1,11 @@
 //! Average pooling. With `include_padding` (PyTorch's default) padded cells count as zeros; without, only real cells are
 //! averaged.
 
-use super::max_pool::pooled;
+use super::pooling::{geometry, pooled};
 use crate::layer::only;
-use crate::{Backward, Forward, Layer, Misfit, Padding, Setting, Shape, Window};
+use crate::{Backward, Forward, Layer, Misfit, Padding, Shape, Window};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{PoolGeometry, avg_pool_backward, avg_pool_forward};
+use striate_kernels::{avg_pool_backward, avg_pool_forward};
 
 /// The mean of each window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,23 +38,6 @@ impl AvgPool {
     /// Averages real cells only.
     pub fn exclude_padding(self) -> Self {
         AvgPool { include_padding: false, ..self }
-    }
-}
-
-/// The kernels' view of a pooling window at work.
-pub(super) fn geometry(window: &Window, s: &Setting<'_>) -> PoolGeometry {
-    let (x, y, p) = (s.shapes[0], s.shape, window.padding);
-    PoolGeometry {
-        n: s.batch,
-        h: x.h,
-        w: x.w,
-        c: x.c,
-        out_h: y.h,
-        out_w: y.w,
-        kernel: window.kernel,
-        stride: window.stride,
-        pad: [p.top, p.left],
-        pad_end: [p.bottom, p.right],
     }
 }
 

@@ -2,7 +2,7 @@
 //! in f64, gradients added and not assigned, JSON round trip, and the same bits at 1, 2 and 8 threads.
 
 use super::examples;
-use crate::{AnyLayer, Backward, Forward, Layer, Setting, Shape};
+use crate::{AnyLayer, Backward, Forward, Setting, Shape};
 use striate_kernels::{Cpu, hash, uniform};
 
 /// All that a layer reads and writes in one step.
@@ -210,6 +210,20 @@ fn gradients_are_added() {
         for (a, b) in both.flat_map(|(a, b)| a.iter().zip(b)) {
             assert!((a + 8.0 - b).abs() < 1e-5 * (8.0 + a.abs()), "{:?}: {a} + 8 became {b}", run.layer);
         }
+    }
+}
+
+#[test]
+fn gradients_that_nobody_asks_for_change_nothing() {
+    let cpu = Cpu::new(1).unwrap();
+    for mut run in runs() {
+        let passed = run.forward(&cpu);
+        let dy: Vec<f32> = (0..passed.output.len()).map(|i| uniform(6, i as u64) - 0.5).collect();
+        let (dx, _) = run.backward(&cpu, &passed, &dy, 0.0);
+        run.trainable.fill(false);
+        let (dx_alone, dparams) = run.backward(&cpu, &passed, &dy, 0.0);
+        assert_eq!(dx, dx_alone, "{:?}", run.layer);
+        assert!(dparams.iter().flatten().all(|&d| d == 0.0), "{:?}", run.layer);
     }
 }
 

@@ -131,32 +131,45 @@ impl Layer for Conv {
     }
 
     fn scratch(&self, batch: usize, inputs: &[Shape], output: Shape, backward: bool) -> usize {
-        let g = self.geometry(batch, inputs[0], output);
-        let forward = g.forward_scratch();
-        if !backward {
-            return forward;
-        }
-        let sums = column_sums_scratch(batch * output.len(), output.c);
-        forward.max(g.backward_data_scratch()).max(g.backward_weight_scratch()).max(sums)
+        scratch(&self.geometry(batch, inputs[0], output), backward)
     }
 
     fn forward(&self, pass: Forward<'_>) {
-        let g = self.of(&pass.setting);
-        let bias = pass.params.get(1).copied();
-        conv_forward(pass.setting.cpu, &g, pass.inputs[0], pass.params[0], bias, pass.output, pass.scratch);
+        forward(&self.of(&pass.setting), pass);
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        let (cpu, g) = (pass.setting.cpu, self.of(&pass.setting));
-        if let Some(dx) = &mut pass.dx[0] {
-            conv_backward_data(cpu, &g, pass.dy, pass.params[0], dx, pass.scratch);
-        }
-        if let Some(dw) = &mut pass.dparams[0] {
-            conv_backward_weight(cpu, &g, pass.inputs[0], pass.dy, dw, pass.scratch);
-        }
-        if let Some(Some(db)) = pass.dparams.get_mut(1) {
-            column_sums(cpu, pass.dy, self.out_channels, db, pass.scratch);
-        }
+        backward(&self.of(&pass.setting), pass);
+    }
+}
+
+/// Work space of a convolution's passes; a linear layer's are the same.
+pub(super) fn scratch(g: &ConvGeometry, backward: bool) -> usize {
+    let forward = g.forward_scratch();
+    if !backward {
+        return forward;
+    }
+    let sums = column_sums_scratch(g.n * g.out_h * g.out_w * g.c_out, g.c_out);
+    forward.max(g.backward_data_scratch()).max(g.backward_weight_scratch()).max(sums)
+}
+
+/// Runs a convolution with the parameters weight and, if there is one, bias.
+pub(super) fn forward(g: &ConvGeometry, pass: Forward<'_>) {
+    let Forward { setting, inputs, params, output, scratch, .. } = pass;
+    conv_forward(setting.cpu, g, inputs[0], params[0], params.get(1).copied(), output, scratch);
+}
+
+/// Adds a convolution's gradients by its input, weight and bias.
+pub(super) fn backward(g: &ConvGeometry, pass: Backward<'_, '_>) {
+    let Backward { setting, inputs, params, dy, dx, dparams, scratch, .. } = pass;
+    if let Some(dx) = &mut dx[0] {
+        conv_backward_data(setting.cpu, g, dy, params[0], dx, scratch);
+    }
+    if let Some(dw) = &mut dparams[0] {
+        conv_backward_weight(setting.cpu, g, inputs[0], dy, dw, scratch);
+    }
+    if let Some(Some(db)) = dparams.get_mut(1) {
+        column_sums(setting.cpu, dy, g.c_out, db, scratch);
     }
 }
 

@@ -1,11 +1,10 @@
 //! A fully connected layer, y = W x + b. Weights are `[out, in]`, as in PyTorch. It is a 1×1 convolution over one pixel.
 
+use super::conv;
 use crate::layer::{only, weights_within};
 use crate::{Backward, Forward, Layer, Misfit, Needs, ParamSpec, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{
-    ConvGeometry, column_sums, column_sums_scratch, conv_backward_data, conv_backward_weight, conv_forward,
-};
+use striate_kernels::ConvGeometry;
 
 /// A fully connected layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,33 +73,15 @@ impl Layer for Linear {
     }
 
     fn scratch(&self, batch: usize, inputs: &[Shape], _output: Shape, backward: bool) -> usize {
-        let g = self.geometry(batch, inputs[0].c);
-        let forward = g.forward_scratch();
-        if !backward {
-            return forward;
-        }
-        let sums = column_sums_scratch(batch * self.out_features, self.out_features);
-        forward.max(g.backward_data_scratch()).max(g.backward_weight_scratch()).max(sums)
+        conv::scratch(&self.geometry(batch, inputs[0].c), backward)
     }
 
     fn forward(&self, pass: Forward<'_>) {
-        let g = self.geometry(pass.setting.batch, pass.setting.shapes[0].c);
-        let bias = pass.params.get(1).copied();
-        conv_forward(pass.setting.cpu, &g, pass.inputs[0], pass.params[0], bias, pass.output, pass.scratch);
+        conv::forward(&self.geometry(pass.setting.batch, pass.setting.shapes[0].c), pass);
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        let cpu = pass.setting.cpu;
-        let g = self.geometry(pass.setting.batch, pass.setting.shapes[0].c);
-        if let Some(dx) = &mut pass.dx[0] {
-            conv_backward_data(cpu, &g, pass.dy, pass.params[0], dx, pass.scratch);
-        }
-        if let Some(dw) = &mut pass.dparams[0] {
-            conv_backward_weight(cpu, &g, pass.inputs[0], pass.dy, dw, pass.scratch);
-        }
-        if let Some(Some(db)) = pass.dparams.get_mut(1) {
-            column_sums(cpu, pass.dy, self.out_features, db, pass.scratch);
-        }
+        conv::backward(&self.geometry(pass.setting.batch, pass.setting.shapes[0].c), pass);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Max pooling. Of equal values the first in reading order wins, padding never does. The winner's place in its window is
 //! kept as a small integer: the switches that a deconvnet needs (Zeiler and Fergus 2013, arXiv:1311.2901).
 
-use super::avg_pool::geometry;
+use super::pooling::{geometry, pooled};
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Padding, Saved, Shape, Window};
 use serde::{Deserialize, Serialize};
@@ -60,22 +60,6 @@ impl Layer for MaxPool {
             max_pool_backward(pass.setting.cpu, &g, pass.dy, pass.switches, dx);
         }
     }
-}
-
-/// The size that a pooling window leaves; every window must hold at least one cell of the map.
-pub(super) fn pooled(window: &Window, x: Shape) -> Result<[usize; 2], Misfit> {
-    let Window { kernel: [kh, kw], padding: p, .. } = *window;
-    let size = window.output(x)?;
-    if window.dilation != [1, 1] {
-        return Err(Misfit::new("pooling windows cannot be dilated"));
-    }
-    if p.top.max(p.bottom) >= kh || p.left.max(p.right) >= kw {
-        return Err(Misfit::new(format!("its padding is as large as its {kh}×{kw} window")));
-    }
-    if kh * kw > 1 << 16 {
-        return Err(Misfit::new(format!("its {kh}×{kw} window has more than 65,536 cells")));
-    }
-    Ok(size)
 }
 
 #[cfg(test)]

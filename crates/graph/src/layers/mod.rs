@@ -5,9 +5,13 @@
 
 #[cfg(test)]
 mod check;
+mod pooling;
 
-use crate::{Backward, Forward, Layer, Misfit, Needs, ParamSpec, Saved, Setting, Shape};
+use crate::Layer;
+#[cfg(test)]
+use crate::Shape;
 use serde::{Deserialize, Serialize};
+use std::ops::Deref;
 
 /// Declares the modules, the enum over all layers, and its conversions.
 macro_rules! layers {
@@ -29,8 +33,12 @@ macro_rules! layers {
             pub fn kind(&self) -> &'static str {
                 match self { $(AnyLayer::$name(_) => stringify!($module)),+ }
             }
+        }
 
-            fn layer(&self) -> &dyn Layer {
+        impl Deref for AnyLayer {
+            type Target = dyn Layer;
+
+            fn deref(&self) -> &Self::Target {
                 match self { $(AnyLayer::$name(layer) => layer),+ }
             }
         }
@@ -65,37 +73,4 @@ layers! {
     softmax => Softmax,
     tanh => Tanh,
     zero_pad_shortcut => ZeroPadShortcut,
-}
-
-impl Layer for AnyLayer {
-    fn infer(&self, inputs: &[Shape]) -> Result<Shape, Misfit> {
-        self.layer().infer(inputs)
-    }
-    fn params(&self, inputs: &[Shape]) -> Vec<ParamSpec> {
-        self.layer().params(inputs)
-    }
-    fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
-        self.layer().multiply_adds(inputs, output)
-    }
-    fn describe(&self) -> String {
-        self.layer().describe()
-    }
-    fn needs(&self) -> Needs {
-        self.layer().needs()
-    }
-    fn saved(&self, batch: usize, inputs: &[Shape], output: Shape) -> Saved {
-        self.layer().saved(batch, inputs, output)
-    }
-    fn scratch(&self, batch: usize, inputs: &[Shape], output: Shape, backward: bool) -> usize {
-        self.layer().scratch(batch, inputs, output, backward)
-    }
-    fn forward(&self, pass: Forward<'_>) {
-        self.layer().forward(pass);
-    }
-    fn backward(&self, pass: Backward<'_, '_>) {
-        self.layer().backward(pass);
-    }
-    fn gather(&self, setting: Setting<'_>, values: &[f32], params: &mut [&mut [f32]]) {
-        self.layer().gather(setting, values, params);
-    }
 }

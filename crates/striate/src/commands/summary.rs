@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use striate_engine::{Memory, Request};
-use striate_graph::{Graph, Layer, Node, Shape};
+use striate_graph::{Graph, Node, Shape};
 use striate_train::Model;
 use striate_zoo::{Options, find};
 
