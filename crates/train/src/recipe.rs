@@ -77,7 +77,7 @@ pub struct Config {
 /// Images at most this high and wide count as small.
 const SMALL: u32 = 40;
 /// Images that the mean and deviation are taken over.
-const SAMPLED: usize = 2000;
+const SAMPLED: usize = 500;
 
 impl Config {
     /// Completes the wishes for this data, all but the mean and deviation of its images: see [`Config::measure`].

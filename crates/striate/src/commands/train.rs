@@ -96,6 +96,7 @@ impl Args {
         let stop = stop_on_interrupt()?;
         let mut config = Config::choose(&data, &self.wishes())?;
         announce(&config, &data)?;
+        remark("measuring the images' mean and deviation");
         config.measure(&data, self.data_args.limits(), self.data_args.workers())?;
         let mut run = RunDir::create(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
         remark(&format!("run {}", run.path().display()));
@@ -141,7 +142,14 @@ impl Args {
         let model = Model::read(&outcome.model)?;
         let mut evaluator = model.evaluator(cpu, 64)?;
         let (p, loading) = (&model.card.preprocessing, self.data_args.loading());
-        Ok(Some(evaluator.score(&model.parameters, test, p, &loading, |_| true)?.score))
+        let bar = Bar::new();
+        bar.begin("scoring test images", test.len() as u64);
+        let evaluation = evaluator.score(&model.parameters, test, p, &loading, |done| {
+            bar.at(done as u64, String::new);
+            true
+        })?;
+        bar.end();
+        Ok(Some(evaluation.score))
     }
 
     fn report(&self, o: &Outcome, test: Option<Score>, data: &DataSet, run: &RunDir) -> Result<()> {
