@@ -1,7 +1,7 @@
 //! `striate eval`: a model's score on a data set.
 
 use super::data_args::{DataArgs, list};
-use super::{Machine, print_json, print_line, print_table};
+use super::{Machine, must_fit_to_predict, print_json, print_line, print_table};
 use crate::figures::{percent, thousands};
 use crate::progress::{Bar, remark};
 use anyhow::Result;
@@ -17,7 +17,7 @@ use striate_train::{Evaluation, Model};
 /// Score a model on a data set
 #[derive(clap::Args)]
 #[command(after_help = "\
-Without --part, the test images are scored if the data has some; else the validation images of the data that the model
+Without --part, the test images are scored if the data has some; else the validation images of the data that the model \
 was trained on, or of a data set with a validation folder; else all images.
 
 Examples:
@@ -58,6 +58,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         let start = Instant::now();
         let (cpu, model) = (self.machine.cpu()?, Model::read(&self.model)?);
+        must_fit_to_predict(&model.graph, self.batch as usize)?;
         // The same seed and share as in training hold the same images out.
         let trained = model.card.trained.as_ref();
         let (seed, share) = trained.map_or((0, None), |t| (t.seed, t.val_share));

@@ -15,6 +15,8 @@ use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use striate_engine::{Memory, Request};
+use striate_graph::Graph;
 use striate_kernels::Cpu;
 
 /// What to do.
@@ -74,6 +76,12 @@ pub fn must_fit(need: usize) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Fails if predicting so many images at once takes more than the machine has free.
+pub fn must_fit_to_predict(graph: &Graph, batch: usize) -> Result<()> {
+    let memory = Memory::of(graph, &Request::predict(batch))?;
+    must_fit(memory.buffers + memory.scratch)
 }
 
 /// Prints a line of JSON on stdout.

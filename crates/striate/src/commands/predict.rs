@@ -1,6 +1,6 @@
 //! `striate predict`: what a model takes pictures for.
 
-use super::{Machine, print_json, print_line};
+use super::{Machine, must_fit_to_predict, print_json, print_line};
 use crate::figures::percent;
 use crate::progress::remark;
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ Examples:
   striate predict best.safetensors photos/          every picture in the folder and below
   striate predict best.safetensors *.jpg --top 1 --json
 
-With --json: a line per image, {\"file\", \"predictions\": [{\"class\", \"index\", \"probability\"}, …]}.
+With --json: a line per image, {\"file\", \"predictions\": [{\"class\", \"index\", \"probability\"}, …]}. \
 An unreadable picture is named on stderr and passed over; the exit code is then 1.")]
 pub struct Args {
     /// A model file
@@ -66,6 +66,7 @@ impl Args {
             collect(path, &mut files)?;
         }
         let batch = (self.batch as usize).min(files.len().max(1));
+        must_fit_to_predict(&model.graph, batch)?;
         let mut evaluator = model.evaluator(cpu, batch)?;
         let samples = files.iter().map(|f| Sample { source: Source::File(f.clone()), label: 0 }).collect();
         let limits = Limits { max_pixels: self.max_pixels };

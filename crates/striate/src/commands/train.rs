@@ -17,8 +17,8 @@ use striate_train::{Config, EpochRow, Job, Model, Outcome, RunDir, Score, StepRe
 /// Train a network on a folder of images, or on the built-in digits
 #[derive(clap::Args)]
 #[command(after_help = "\
-DATA is a folder with one folder of images per class, or with train, val and test folders of such; a folder or file of
-MNIST's IDX or CIFAR-10's binary format; or `digits`, 1,797 real handwritten digits (UCI) inside the program.
+DATA is a folder with one folder of images per class, or with train, val and test folders of such; a folder or file of \
+MNIST's IDX or CIFAR-10's binary format; or `digits`, 1,797 real handwritten digits (UCI) inside the program. \
 The network, its input size, the batch and the learning rate are chosen to fit the data unless they are given.
 
 Examples:
@@ -27,8 +27,8 @@ Examples:
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
 
-The run's folder, runs/train/<name>, holds config.toml, metrics.csv and weights/{best,last}.safetensors.
-With --json the last line on stdout is {\"accuracy\", \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"run\", \"model\", …}:
+The run's folder, runs/train/<name>, holds config.toml, metrics.csv and weights/{best,last}.safetensors. \
+With --json the last line on stdout is {\"accuracy\", \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"run\", \"model\", …}: \
 the score of the best epoch on the validation images; `test` beside it, where the data has a test part.")]
 pub struct Args {
     /// The data set
