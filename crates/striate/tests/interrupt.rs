@@ -167,6 +167,19 @@ fn ctrl_c_ends_cleanly_with_the_newest_weights() {
 }
 
 #[test]
+fn an_interrupt_that_comes_twice_is_one() {
+    let place = Place::new();
+    let run = Running::start(&place, "train digits --epochs 1000 --out runs");
+    wait_for("the second epoch", || text(&place, "stderr").contains("epoch    2/1000"));
+    // As when a sender signals a process and then its group; of different kinds, since equal ones may arrive as one.
+    let id = run.0.id();
+    let both = Command::new("sh").args(["-c", &format!("kill -INT {id}; kill -TERM {id}")]).status().unwrap();
+    assert!(both.success());
+    assert_eq!(run.end(), Some(1));
+    assert!(text(&place, "stderr").contains("the newest weights are"), "{}", text(&place, "stderr"));
+}
+
+#[test]
 fn termination_in_the_first_epoch_keeps_its_weights() {
     let place = Place::new();
     // Small batches of large inputs make the first epoch long enough to be met.

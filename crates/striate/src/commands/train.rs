@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use striate_data::{DataSet, LeftOut};
 use striate_engine::{Memory, Request};
 use striate_train::{Config, EpochRow, Job, Model, Outcome, RunDir, Score, StepReport, Watch, Wishes};
@@ -215,15 +216,21 @@ fn announce(c: &Config, data: &DataSet) -> Result<()> {
     Ok(())
 }
 
-/// A flag that the first Ctrl-C (or SIGTERM) raises; the second ends the program at once.
+/// Interrupts nearer to the first than this are the same one: some senders signal a process and its group.
+const ONE_INTERRUPT: Duration = Duration::from_secs(1);
+
+/// A flag that the first Ctrl-C (or SIGTERM) raises; a later one ends the program at once.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let raised = stop.clone();
-    ctrlc::set_handler(move || {
-        if raised.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    let (raised, mut first) = (stop.clone(), None::<Instant>);
+    ctrlc::set_handler(move || match first {
+        Some(first) if first.elapsed() >= ONE_INTERRUPT => std::process::exit(130),
+        Some(_) => {}
+        None => {
+            first = Some(Instant::now());
+            raised.store(true, Ordering::Relaxed);
+            remark("stopping after this step; again to stop at once");
         }
-        remark("stopping after this step; again to stop at once");
     })?;
     Ok(stop)
 }
