@@ -69,22 +69,28 @@ impl Cpu {
     /// Calls `f(0)`, `f(1)`, … `f(pieces - 1)`, each once, on any worker. Whoever is free takes the next piece, so
     /// that an interrupted core delays only the piece it holds.
     pub fn run(&self, pieces: usize, f: impl Fn(usize) + Sync + Send) {
+        self.run_with_seat(pieces, |_, piece| f(piece));
+    }
+
+    /// As [`Cpu::run`], but calls `f(seat, piece)`: no two calls that run at the same time have the same seat, which is
+    /// below [`Cpu::threads`]. For work space that pieces cannot share; results may not depend on it.
+    pub fn run_with_seat(&self, pieces: usize, f: impl Fn(usize, usize) + Sync + Send) {
         let next = AtomicUsize::new(0);
-        let work = || {
+        let work = |seat| {
             loop {
                 let piece = next.fetch_add(1, Ordering::Relaxed);
                 if piece >= pieces {
                     break;
                 }
-                f(piece);
+                f(seat, piece);
             }
         };
         let takers = self.threads().min(pieces);
         self.pool.install(|| {
             if takers <= 1 {
-                work();
+                work(0);
             } else {
-                (0..takers).into_par_iter().with_max_len(1).for_each(|_| work());
+                (0..takers).into_par_iter().with_max_len(1).for_each(work);
             }
         });
     }

@@ -35,7 +35,10 @@ pub use batch_norm::{
     batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
 };
 pub use buffer::Buffer;
-pub use conv::{ConvGeometry, conv_backward_data, conv_backward_weight, conv_forward};
+pub use conv::{
+    Activation, ConvGeometry, Destination, Epilogue, combine_moments, conv_backward_data, conv_backward_weight,
+    conv_forward,
+};
 pub use cpu::Cpu;
 pub use elementwise::{add_assign, add_map2, map};
 pub use isa::{Isa, IsaError};

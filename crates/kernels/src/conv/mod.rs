@@ -6,8 +6,10 @@ mod axis;
 mod backward_data;
 mod backward_weight;
 mod depthwise;
+mod epilogue;
 mod forward;
 mod halo;
+mod moments;
 mod pack;
 mod pass;
 #[cfg(test)]
@@ -18,7 +20,9 @@ mod weight_tile;
 
 pub use backward_data::conv_backward_data;
 pub use backward_weight::conv_backward_weight;
+pub use epilogue::{Activation, Destination, Epilogue};
 pub use forward::conv_forward;
+pub use moments::combine_moments;
 
 /// The shapes of one convolution: x `(n, h, w, c_in)` with weights `(c_out, c_in / groups, kernel)` gives y
 /// `(n, out_h, out_w, c_out)`.
