@@ -26,9 +26,13 @@
 
 mod arena;
 mod error;
+mod forward;
 mod parameters;
+mod passes;
 mod plan;
+mod program;
 mod session;
+mod sweep;
 
 pub use error::EngineError;
 pub use parameters::{Parameters, Scheme, Tensors};

@@ -2,6 +2,7 @@
 
 use crate::EngineError;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use striate_graph::{AnyLayer, Graph, Init, NodeId, ParamSpec};
 use striate_kernels::{hash, normal, uniform};
 
@@ -48,6 +49,20 @@ pub(crate) struct Layout {
 pub struct Tensors {
     layout: Arc<Layout>,
     values: Vec<Vec<f32>>,
+    stamp: Stamp,
+}
+
+/// Says which values tensors hold: equal stamps mean equal values. What is made from parameters (weights packed for a kernel)
+/// is kept as long as their stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// One that no tensors have had.
+    fn fresh() -> Stamp {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Stamp(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// The parameters' values.
@@ -82,14 +97,14 @@ impl Tensors {
             first.push(first[first.len() - 1] + node.params.len());
         }
         let values = specs.iter().enumerate().map(|(i, (_, spec))| values(i, spec)).collect();
-        Tensors { layout: Arc::new(Layout { specs, first }), values }
+        Tensors { layout: Arc::new(Layout { specs, first }), values, stamp: Stamp::fresh() }
     }
 
     /// Tensors of the same network, all zero; with `trainable_only` the others are left empty.
     pub fn zeros_like(&self, trainable_only: bool) -> Tensors {
         let len = |spec: &ParamSpec| if spec.trainable || !trainable_only { spec.len() } else { 0 };
         let values = self.layout.specs.iter().map(|(_, spec)| vec![0.0; len(spec)]).collect();
-        Tensors { layout: self.layout.clone(), values }
+        Tensors { layout: self.layout.clone(), values, stamp: Stamp::fresh() }
     }
 
     /// Every tensor: full name, specification, values.
@@ -99,6 +114,7 @@ impl Tensors {
 
     /// Every tensor, to be changed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &ParamSpec, &mut [f32])> {
+        self.stamp = Stamp::fresh();
         let specs = self.layout.specs.iter();
         specs.zip(&mut self.values).map(|((name, spec), v)| (name.as_str(), spec, v.as_mut_slice()))
     }
@@ -110,6 +126,7 @@ impl Tensors {
 
     /// The tensors of one node, to be changed.
     pub fn of_mut(&mut self, node: NodeId) -> &mut [Vec<f32>] {
+        self.stamp = Stamp::fresh();
         &mut self.values[self.layout.first[node.index()]..self.layout.first[node.index() + 1]]
     }
 
@@ -137,7 +154,12 @@ impl Tensors {
 
     /// Sets every value.
     pub fn fill(&mut self, value: f32) {
+        self.stamp = Stamp::fresh();
         self.values.iter_mut().for_each(|v| v.fill(value));
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {

@@ -1,12 +1,18 @@
-//! The plan of a run: which nodes take part in the backward sweep, how long every buffer lives, and where it lies.
+//! The plan of a run: its steps, which of them take part in the backward sweep, the algorithms of their convolutions, how
+//! long every buffer lives, and where it lies.
 //!
-//! Time runs in steps: node i's forward pass is step i, its backward pass step 2n − i of n nodes. Activations live until
-//! their last reader, gradients from their first contribution to their node's backward pass, taps for ever.
+//! Step i of n runs forward at time i and backward at time 2n − i. Activations live until their last reader, gradients from
+//! their first contribution to their step's backward pass, taps for ever.
 
 use crate::EngineError;
 use crate::arena::{Lifetime, place};
+use crate::program::{Conv, Kind, Program, Step};
+use smallvec::SmallVec;
 use std::ops::Range;
-use striate_graph::{Graph, NodeId, Saved};
+use striate_graph::{AnyLayer, Graph, NodeId, Saved};
+use striate_kernels::{
+    Activation, Algorithm, ConvGeometry, Convolution, Cpu, WeightGradient, batch_norm_scratch, column_sums_scratch,
+};
 
 /// What a session is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +29,11 @@ pub struct Request {
     pub taps: Vec<NodeId>,
     /// Nodes whose gradients stay readable after a backward sweep.
     pub gradient_taps: Vec<NodeId>,
+    /// Join layers that can be computed together, which changes results by rounding only. Without, every node is computed by
+    /// its layer.
+    pub passes: bool,
+    /// The algorithm of the convolutions to which it applies, instead of the cheapest.
+    pub algorithm: Option<Algorithm>,
 }
 
 impl Request {
@@ -35,6 +46,8 @@ impl Request {
             parameter_gradients: false,
             taps: Vec::new(),
             gradient_taps: Vec::new(),
+            passes: true,
+            algorithm: None,
         }
     }
 
@@ -53,6 +66,8 @@ pub struct Memory {
     pub buffers: usize,
     /// Work space of the layers.
     pub scratch: usize,
+    /// Weights prepared for the kernels, beside the parameters themselves.
+    pub prepared: usize,
     /// What the buffers would take without sharing.
     pub unshared: usize,
 }
@@ -62,35 +77,64 @@ impl Memory {
     ///
     /// # Errors
     /// If that is too much to be counted.
-    pub fn of(graph: &Graph, request: &Request) -> Result<Memory, EngineError> {
-        Plan::new(graph, request).map(|plan| plan.memory)
+    pub fn of(graph: &Graph, cpu: &Cpu, request: &Request) -> Result<Memory, EngineError> {
+        Plan::new(graph, cpu, request).map(|plan| plan.memory)
+    }
+
+    /// All of it.
+    pub fn total(&self) -> usize {
+        self.buffers + self.scratch + self.prepared
     }
 }
 
 /// Where one node's buffers lie. Ranges are for the largest batch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
-    /// Empty where nothing that was asked for depends on the node: it is not run.
+    /// Empty where nobody writes the activations: what nothing depends on, what a later node is joined to, what lies in a
+    /// concatenation.
     pub(crate) activation: Range<usize>,
     pub(crate) values: Range<usize>,
     pub(crate) switches: Range<usize>,
     /// Empty without a gradient.
     pub(crate) gradient: Range<usize>,
-    /// The inputs whose gradients this node's backward pass is the first to add to, so that they are zeroed before.
-    pub(crate) zeroes: Vec<usize>,
     pub(crate) in_sweep: bool,
     pub(crate) keeps_activation: bool,
     pub(crate) keeps_gradient: bool,
 }
 
+/// A step with all that was decided about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) step: Step,
+    pub(crate) conv: Option<ConvPlan>,
+    /// The nodes whose gradients its backward pass is the first to write.
+    pub(crate) assigns: SmallVec<[NodeId; 4]>,
+    pub(crate) in_sweep: bool,
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvPlan {
+    pub(crate) forward: Convolution,
+    pub(crate) data: Option<Convolution>,
+    pub(crate) weight: Option<WeightGradient>,
+    /// Predicting: where the prepared weights lie, and the bias that folding makes.
+    pub(crate) prepared: Range<usize>,
+    pub(crate) bias: Range<usize>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Plan {
+    pub(crate) steps: Vec<Planned>,
     pub(crate) places: Vec<Place>,
+    pub(crate) program: Program,
     pub(crate) scratch: Range<usize>,
     /// Floats in the arena.
     pub(crate) floats: usize,
     /// Small integers.
     pub(crate) switches: usize,
+    /// Floats of prepared weights.
+    pub(crate) prepared: usize,
     pub(crate) memory: Memory,
 }
 
@@ -136,63 +180,210 @@ fn countable(graph: &Graph, batch: usize) -> bool {
     total.is_some_and(|bytes| bytes < usize::MAX / 64)
 }
 
+/// The kernels' view of a convolution or linear layer.
+pub(crate) fn geometry(graph: &Graph, conv: NodeId, batch: usize) -> Option<ConvGeometry> {
+    let node = graph.node(conv);
+    let x = graph.node(*node.inputs.first()?).shape;
+    match &node.layer {
+        AnyLayer::Conv(layer) => Some(layer.geometry(batch, x, node.shape)),
+        AnyLayer::Linear(layer) => Some(layer.geometry(batch, x.c)),
+        _ => None,
+    }
+}
+
+/// Everything that planning reads.
+struct Planner<'a> {
+    graph: &'a Graph,
+    cpu: &'a Cpu,
+    request: &'a Request,
+    /// For each node, whether a sweep computes the gradient by its activations.
+    gradient: Vec<bool>,
+    runs: Vec<bool>,
+}
+
 impl Plan {
     /// Fails if the memory cannot be counted.
-    pub(crate) fn new(graph: &Graph, request: &Request) -> Result<Plan, EngineError> {
+    pub(crate) fn new(graph: &Graph, cpu: &Cpu, request: &Request) -> Result<Plan, EngineError> {
         if !countable(graph, request.batch) {
             return Err(EngineError::TooLarge { network: graph.name().into(), batch: request.batch });
         }
-        let n = graph.nodes().len();
-        let end = 2 * n + 1;
-        let back = |i: usize| 2 * n - i;
-        let gradient = with_gradient(graph, request);
-        let runs = running(graph, request);
-        let batch = request.batch;
+        let (gradient, runs) = (with_gradient(graph, request), running(graph, request));
+        Ok(Planner { graph, cpu, request, gradient, runs }.plan())
+    }
+}
 
-        let mut floats = Vec::new(); // per node: activation, values, gradient
-        let mut switches = Vec::new();
-        let mut places = vec![Place::default(); n];
-        let mut scratch = 0;
-        let mut users = vec![Vec::new(); n];
-        for (i, node) in graph.nodes().iter().enumerate() {
-            if runs[i] {
-                node.inputs.iter().for_each(|input| users[input.index()].push(i));
+impl Planner<'_> {
+    fn plan(&self) -> Plan {
+        let mut program = Program::new(self.graph, self.request, &self.runs);
+        let mut steps: Vec<Planned> = Vec::new();
+        let mut prepared = 0;
+        for step in &program.steps {
+            steps.push(self.planned(step.clone(), &mut prepared));
+        }
+        // A convolution that cannot gather leaves the statistics to the normalisation.
+        let gathered: Vec<NodeId> = steps.iter().filter_map(|p| p.gathers()).collect();
+        for planned in &mut steps {
+            if let Kind::Norm(norm) = &mut planned.step.kind {
+                norm.gathered = gathered.contains(&norm.norm);
             }
         }
-        for (id, node) in graph.ids().zip(graph.nodes()) {
-            let i = id.index();
-            let place = &mut places[i];
-            place.in_sweep = gradient[i];
-            place.keeps_activation = id == graph.output_id() || request.taps.contains(&id);
-            place.keeps_gradient = gradient[i] && request.gradient_taps.contains(&id);
+        program.steps.clear();
+        self.assign_first(&program, &mut steps);
+        self.lay_out(program, steps, prepared)
+    }
 
-            let shapes = graph.input_shapes(node);
-            let needed_back = |j: &usize| gradient[*j] && graph.nodes()[*j].layer.needs().inputs;
-            let last = users[i].iter().map(|&j| if needed_back(&j) { back(j) } else { j }).max().unwrap_or(i);
-            let last = if gradient[i] && node.layer.needs().output { last.max(back(i)) } else { last };
-            let last = if place.keeps_activation { end } else { last };
-            let len = if runs[i] { batch * node.shape.len() } else { 0 };
-            floats.push(Lifetime { len, first: i, last });
+    fn planned(&self, mut step: Step, prepared: &mut usize) -> Planned {
+        let in_sweep = self.gradient[step.output().index()];
+        let conv = match &mut step.kind {
+            Kind::Conv(conv) => self.conv(conv, in_sweep, prepared),
+            _ => None,
+        };
+        Planned { step, conv, assigns: SmallVec::new(), in_sweep }
+    }
 
-            let saved = if runs[i] { node.layer.saved(batch, &shapes, node.shape) } else { Saved::default() };
-            let last = if request.training || gradient[i] { end } else { i };
-            floats.push(Lifetime { len: saved.values, first: i, last });
-            let last = if gradient[i] { back(i) } else { i };
-            let last = if place.keeps_activation { end } else { last };
-            switches.push(Lifetime { len: saved.switches, first: i, last });
+    fn conv(&self, conv: &mut Conv, in_sweep: bool, prepared: &mut usize) -> Option<ConvPlan> {
+        let (isa, request) = (self.cpu.isa(), self.request);
+        let g = geometry(self.graph, conv.conv, request.batch)?;
+        let node = self.graph.node(conv.conv);
+        let mut forward = Convolution::forward(isa, &g, request.algorithm);
+        if conv.folded.is_some() && !forward.prepares() {
+            forward = Convolution::forward(isa, &g, Some(Algorithm::Direct));
+        }
+        if forward.moments_len().is_none() {
+            conv.gathers = None;
+        }
+        let wants_weight = in_sweep && request.parameter_gradients && node.params.iter().any(|p| p.trainable);
+        let wants_data = in_sweep && self.gradient[node.inputs[0].index()];
+        let mut take = |len: usize| {
+            let start = *prepared;
+            *prepared += len.next_multiple_of(16);
+            start..start + len
+        };
+        let predicts = !request.training;
+        Some(ConvPlan {
+            prepared: take(if predicts { forward.prepared_len() } else { 0 }),
+            bias: take(if conv.folded.is_some() { g.c_out } else { 0 }),
+            forward,
+            data: wants_data.then(|| Convolution::data_gradient(isa, &g, request.algorithm)),
+            weight: wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm)),
+        })
+    }
 
-            let starts = request.backward_from.contains(&id);
-            let first_user = users[i].iter().copied().filter(|&j| gradient[j]).max();
-            let first = if starts { n } else { first_user.map_or(back(i), back) };
-            let last = if place.keeps_gradient { end } else { back(i) };
-            let len = if gradient[i] { batch * node.shape.len() } else { 0 };
-            floats.push(Lifetime { len, first, last });
-            if let (false, true, Some(j)) = (starts, gradient[i], first_user) {
-                let slot = graph.nodes()[j].inputs.iter().position(|input| *input == id);
-                places[j].zeroes.extend(slot);
+    /// Finds, for each gradient, the step that is the first to write it.
+    fn assign_first(&self, program: &Program, steps: &mut [Planned]) {
+        // The starts of sweeps are seeded before.
+        let mut written: Vec<bool> =
+            self.graph.ids().map(|id| self.request.backward_from.contains(&id) || !self.gradient[id.index()]).collect();
+        for planned in steps.iter_mut().rev().filter(|p| p.in_sweep) {
+            let inputs: SmallVec<[NodeId; 12]> = planned.step.inputs(self.graph).collect();
+            for id in inputs.into_iter().map(|id| program.root[id.index()]) {
+                if !std::mem::replace(&mut written[id.index()], true) {
+                    planned.assigns.push(id);
+                }
             }
-            if runs[i] {
-                scratch = scratch.max(node.layer.scratch(batch, &shapes, node.shape, gradient[i]));
+        }
+    }
+
+    /// Floats of work space of a step's passes.
+    fn scratch(&self, planned: &Planned) -> usize {
+        let (threads, batch) = (self.cpu.threads(), self.request.batch);
+        match (&planned.step.kind, &planned.conv) {
+            (Kind::Conv(conv), Some(plan)) => {
+                let node = self.graph.node(conv.conv);
+                let kept = if self.request.training { plan.forward.prepared_len() } else { 0 };
+                let moments = if conv.gathers.is_some() { plan.forward.moments_len().unwrap_or(0) } else { 0 };
+                let forward = kept + moments.next_multiple_of(16) + plan.forward.scratch(threads);
+                let data = plan.data.as_ref().map_or(0, |d| d.prepared_len() + d.scratch(threads));
+                let weight = plan.weight.as_ref().map_or(0, |w| w.scratch(threads));
+                let bias = if planned.in_sweep { column_sums_scratch(batch * node.shape.len(), node.shape.c) } else { 0 };
+                forward.max(data).max(weight).max(bias)
+            }
+            (Kind::Norm(norm), _) => {
+                let shape = self.graph.node(norm.norm).shape;
+                2 * shape.c + batch_norm_scratch(batch * shape.len(), shape.c)
+            }
+            _ => {
+                let node = self.graph.node(planned.step.output());
+                node.layer.scratch(batch, &self.graph.input_shapes(node), node.shape, planned.in_sweep)
+            }
+        }
+    }
+
+    /// Whether a step's backward pass reads its inputs' activations, and its own.
+    fn needs(&self, planned: &Planned) -> (bool, bool) {
+        match (&planned.step.kind, &planned.conv) {
+            (Kind::Conv(conv), Some(plan)) => (plan.weight.is_some(), conv.activation != Activation::None),
+            (Kind::Norm(norm), _) => (true, norm.activation != Activation::None),
+            _ => {
+                let needs = self.graph.node(planned.step.output()).layer.needs();
+                (needs.inputs, needs.output)
+            }
+        }
+    }
+
+    fn lay_out(&self, program: Program, steps: Vec<Planned>, prepared: usize) -> Plan {
+        let (graph, request, batch) = (self.graph, self.request, self.request.batch);
+        let (n, nodes) = (steps.len(), graph.nodes().len());
+        let end = 2 * n + 1;
+        let back = |i: usize| 2 * n - i;
+        let unused = Lifetime { len: 0, first: 0, last: 0 };
+        // Per node: activation, values, gradient.
+        let mut floats = vec![unused; 3 * nodes];
+        let mut switches = vec![unused; nodes];
+        let mut places = vec![Place::default(); nodes];
+        let mut scratch = 0;
+        let watched = |list: &[NodeId], id: NodeId| list.iter().any(|w| program.root[w.index()] == id);
+
+        // The input is there before the first step, as are the gradients from which sweeps start.
+        floats[0] = Lifetime { len: batch * graph.input().shape.len(), first: 0, last: 0 };
+        for (id, place) in graph.ids().zip(&mut places) {
+            let i = id.index();
+            let ends = program.root[graph.output_id().index()] == id;
+            place.keeps_activation = ends || watched(&request.taps, id);
+            place.in_sweep = self.gradient[i];
+            place.keeps_gradient = place.in_sweep && request.gradient_taps.contains(&id);
+        }
+        for (i, planned) in steps.iter().enumerate() {
+            let (step, output) = (&planned.step, planned.step.output());
+            scratch = scratch.max(self.scratch(planned));
+            let home = program.inside[output.index()].map_or(output, |inside| inside.concat);
+            let buffer = &mut floats[3 * home.index()];
+            if buffer.len == 0 {
+                *buffer = Lifetime { len: batch * graph.node(home).shape.len(), first: i, last: i };
+            }
+            buffer.last = buffer.last.max(i);
+            let (reads_inputs, reads_output) = self.needs(planned);
+            if planned.in_sweep && reads_output {
+                buffer.last = buffer.last.max(back(i));
+            }
+            for (k, input) in step.inputs(graph).map(|id| program.root[id.index()]).enumerate() {
+                let residual = k > 0 && step.residual() == Some(input);
+                let last = if planned.in_sweep && reads_inputs && !residual { back(i) } else { i };
+                let buffer = &mut floats[3 * input.index()];
+                buffer.last = buffer.last.max(last);
+                let gradient = &mut floats[3 * input.index() + 2];
+                if planned.in_sweep && planned.assigns.contains(&input) {
+                    *gradient = Lifetime { len: batch * graph.node(input).shape.len(), first: back(i), last: back(i) };
+                }
+            }
+            self.saved(i, planned, &back, end, &mut floats, &mut switches);
+        }
+        for start in &request.backward_from {
+            let (node, i) = (graph.node(*start), start.index());
+            if self.gradient[i] {
+                floats[3 * i + 2] = Lifetime { len: batch * node.shape.len(), first: n, last: n };
+            }
+        }
+        for (i, planned) in steps.iter().enumerate() {
+            let gradient = &mut floats[3 * planned.step.output().index() + 2];
+            gradient.last = gradient.last.max(back(i));
+        }
+        for (i, place) in places.iter().enumerate() {
+            if place.keeps_activation {
+                (floats[3 * i].last, switches[i].last) = (end, end);
+            }
+            if place.keeps_gradient {
+                floats[3 * i + 2].last = end;
             }
         }
 
@@ -207,8 +398,51 @@ impl Plan {
             place.switches = switch_places[i].clone();
         }
         let start = total.next_multiple_of(16);
-        let memory = Memory { buffers: 4 * total + 2 * switch_total, scratch: 4 * scratch, unshared };
+        let memory =
+            Memory { buffers: 4 * total + 2 * switch_total, scratch: 4 * scratch, prepared: 4 * prepared, unshared };
         let (scratch, floats) = (start..start + scratch, start + scratch);
-        Ok(Plan { places, scratch, floats, switches: switch_total, memory })
+        Plan { steps, places, program, scratch, floats, switches: switch_total, prepared, memory }
+    }
+
+    /// The statistics and switches that a step saves.
+    fn saved(
+        &self,
+        i: usize,
+        planned: &Planned,
+        back: &dyn Fn(usize) -> usize,
+        end: usize,
+        floats: &mut [Lifetime],
+        switches: &mut [Lifetime],
+    ) {
+        let saves = match planned.step.kind {
+            Kind::Layer => Some(planned.step.output()),
+            Kind::Norm(norm) => Some(norm.norm),
+            Kind::Conv(_) => None,
+        };
+        if let Some(id) = saves {
+            let node = self.graph.node(id);
+            let saved: Saved = node.layer.saved(self.request.batch, &self.graph.input_shapes(node), node.shape);
+            let last = if self.request.training || planned.in_sweep { end } else { i };
+            // What a convolution gathers is there before.
+            let values = &mut floats[3 * id.index() + 1];
+            let first = if values.len > 0 { values.first } else { i };
+            *values = Lifetime { len: saved.values, first, last };
+            let last = if planned.in_sweep { back(i) } else { i };
+            switches[id.index()] = Lifetime { len: saved.switches, first: i, last };
+        }
+        if let Some(norm) = planned.gathers() {
+            let c = self.graph.node(norm).shape.c;
+            floats[3 * norm.index() + 1] = Lifetime { len: 2 * c, first: i, last: end };
+        }
+    }
+}
+
+impl Planned {
+    /// The normalisation whose statistics this step gathers.
+    pub(crate) fn gathers(&self) -> Option<NodeId> {
+        match self.step.kind {
+            Kind::Conv(conv) => conv.gathers,
+            _ => None,
+        }
     }
 }

@@ -1,27 +1,30 @@
-//! Running a planned network: forward, taps, and backward sweeps from any node.
+//! A planned network: forward passes, taps, and backward sweeps from any node.
 
 use crate::EngineError;
-use crate::arena::carve;
-use crate::parameters::{Layout, Parameters, Tensors};
+use crate::parameters::{Layout, Parameters, Stamp, Tensors};
 use crate::plan::{Memory, Place, Plan, Request};
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use striate_graph::{Backward, Forward, Graph, NodeId, Setting, Shape};
+use striate_graph::{Graph, NodeId, Setting, Shape};
 use striate_kernels::{Buffer, Cpu, hash};
 
-/// A network planned and ready to run. It holds activations, not parameters: several sessions may share those.
+/// A network planned and ready to run. It holds activations, and weights as its kernels want them, not parameters: several
+/// sessions may share those.
 #[derive(Debug)]
 pub struct Session {
-    graph: Arc<Graph>,
-    cpu: Arc<Cpu>,
-    plan: Plan,
-    request: Request,
-    arena: Buffer,
-    switches: Vec<u16>,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) cpu: Arc<Cpu>,
+    pub(crate) plan: Plan,
+    pub(crate) request: Request,
+    pub(crate) arena: Buffer,
+    pub(crate) switches: Vec<u16>,
+    /// Weights prepared for prediction, and of which parameters.
+    pub(crate) prepared: Buffer,
+    pub(crate) prepared_from: Option<Stamp>,
     /// Images in the last forward pass, 0 before the first.
-    batch: usize,
+    pub(crate) batch: usize,
     seed: u64,
     swept: bool,
     /// The layout of the last tensors found to be this network's; checking them by name again would cost every step.
@@ -30,7 +33,7 @@ pub struct Session {
     times: Vec<NodeTime>,
 }
 
-/// What a node has taken since [`Session::time_nodes`].
+/// What a node has taken since [`Session::time_nodes`]. Nodes that are computed together count for the first of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeTime {
     /// Of its forward passes.
@@ -39,7 +42,7 @@ pub struct NodeTime {
     pub backward: Duration,
 }
 
-type Slices<'a> = SmallVec<[&'a [f32]; 12]>;
+pub(crate) type Slices<'a> = SmallVec<[&'a [f32]; 12]>;
 
 impl Session {
     /// Plans the network and allocates its memory.
@@ -51,8 +54,9 @@ impl Session {
             return Err(EngineError::Batch { planned: 0, found: 0 });
         }
         let too_large = || EngineError::TooLarge { network: graph.name().into(), batch: request.batch };
-        let plan = Plan::new(&graph, request)?;
+        let plan = Plan::new(&graph, &cpu, request)?;
         let arena = Buffer::try_zeroed(plan.floats).ok_or_else(too_large)?;
+        let prepared = Buffer::try_zeroed(plan.prepared).ok_or_else(too_large)?;
         let mut switches = Vec::new();
         switches.try_reserve_exact(plan.switches).map_err(|_| too_large())?;
         switches.resize(plan.switches, 0);
@@ -63,6 +67,8 @@ impl Session {
             request: request.clone(),
             arena,
             switches,
+            prepared,
+            prepared_from: None,
             batch: 0,
             seed: 0,
             swept: false,
@@ -116,13 +122,12 @@ impl Session {
         self.arena[at..at + images.len()].copy_from_slice(images);
         let cpu = self.cpu.clone();
         cpu.install(|| {
-            for id in self.graph.ids().skip(1) {
-                if !self.plan.places[id.index()].activation.is_empty() {
-                    let begun = Instant::now();
-                    self.forward_node(p, id);
-                    if let Some(time) = self.times.get_mut(id.index()) {
-                        time.forward += begun.elapsed();
-                    }
+            self.prepare(p);
+            for step in 0..self.plan.steps.len() {
+                let begun = Instant::now();
+                self.forward_step(p, step);
+                if let Some(time) = self.times.get_mut(self.plan.steps[step].step.nodes[0].index()) {
+                    time.forward += begun.elapsed();
                 }
             }
         });
@@ -134,8 +139,9 @@ impl Session {
     /// # Errors
     /// If the node is neither the output nor among the request's taps, or no pass has run.
     pub fn activation(&self, node: NodeId) -> Result<&[f32], EngineError> {
-        let place = &self.plan.places[node.index()];
-        self.kept("activation", node, place.keeps_activation, self.batch > 0, &place.activation)
+        let place = &self.plan.places[self.plan.program.root[node.index()].index()];
+        let asked = node == self.graph.output_id() || self.request.taps.contains(&node);
+        self.kept("activation", node, asked, self.batch > 0, &place.activation)
     }
 
     /// The switches of a pooling node after the last forward pass: which cell of its window each output is from. Empty for
@@ -164,9 +170,9 @@ impl Session {
         self.kept("gradient", node, place.keeps_gradient, self.swept, &place.gradient)
     }
 
-    /// Sweeps backward from one or more nodes, given the loss's gradient by their activations, and adds the parameters'
-    /// gradients to `gradients` (if the request asked for them). Seeds of one node add up. A sweep uses up the activations
-    /// of its forward pass: sweep once a pass.
+    /// Sweeps backward from one or more nodes, given the loss's gradient by their activations, and assigns the parameters'
+    /// gradients to `gradients` (if the request asked for them): zeros where the sweep does not reach. Seeds of one node add
+    /// up. A sweep uses up the activations of its forward pass: sweep once a pass.
     ///
     /// # Errors
     /// If a node was not planned as a start, a gradient has the wrong length, or no forward pass came before; nothing is
@@ -201,13 +207,18 @@ impl Session {
             // Empty where nothing before the start asks for a gradient.
             self.arena[range].iter_mut().zip(*dy).for_each(|(sum, dy)| *sum += dy);
         }
+        if self.request.parameter_gradients {
+            for id in self.graph.ids().filter(|id| !self.plan.places[id.index()].in_sweep) {
+                gradients.of_mut(id).iter_mut().for_each(|g| g.fill(0.0));
+            }
+        }
         let cpu = self.cpu.clone();
         cpu.install(|| {
-            for id in self.graph.ids().skip(1).rev() {
-                if self.plan.places[id.index()].in_sweep {
+            for step in (0..self.plan.steps.len()).rev() {
+                if self.plan.steps[step].in_sweep {
                     let begun = Instant::now();
-                    self.backward_node(p, id, gradients);
-                    if let Some(time) = self.times.get_mut(id.index()) {
+                    self.backward_step(p, step, gradients);
+                    if let Some(time) = self.times.get_mut(self.plan.steps[step].step.nodes[0].index()) {
                         time.backward += begun.elapsed();
                     }
                 }
@@ -224,121 +235,45 @@ impl Session {
         }
         for id in self.graph.ids() {
             let node = self.graph.node(id);
-            if !self.plan.places[id.index()].activation.is_empty() && node.params.iter().any(|spec| !spec.trainable) {
+            let values = &self.plan.places[id.index()].values;
+            if !values.is_empty() && node.params.iter().any(|spec| !spec.trainable) {
                 let shapes = self.shapes(id);
                 let mut params: SmallVec<[&mut [f32]; 4]> = p.of_mut(id).iter_mut().map(Vec::as_mut_slice).collect();
-                let values = &self.arena[self.plan.places[id.index()].values.clone()];
-                node.layer.gather(
-                    Session::setting(&self.cpu, self.batch, &self.request, self.seed_of(id), &shapes, node.shape),
-                    values,
-                    &mut params,
-                );
+                let values = &self.arena[values.clone()];
+                node.layer.gather(self.setting(id, &shapes), values, &mut params);
             }
         }
     }
 
-    fn forward_node(&mut self, p: &Parameters, id: NodeId) {
-        let (node, shapes) = (self.graph.node(id), self.shapes(id));
-        let places = &self.plan.places;
-        let place = &places[id.index()];
-        let mut ranges: SmallVec<[Range<usize>; 12]> = SmallVec::new();
-        ranges.push(self.images(&place.activation, node.shape));
-        ranges.extend([place.values.clone(), self.plan.scratch.clone()]);
-        ranges
-            .extend(node.inputs.iter().map(|i| self.images(&places[i.index()].activation, self.graph.node(*i).shape)));
-        let setting = Session::setting(&self.cpu, self.batch, &self.request, self.seed_of(id), &shapes, node.shape);
-        let switches = self.switches_of(place, id, &shapes);
-        let mut slices = carve(&mut self.arena, &ranges);
-        let inputs: Slices<'_> = slices.drain(3..).map(|s| &*s).collect();
-        let params: Slices<'_> = p.of(id).iter().map(Vec::as_slice).collect();
-        let [output, values, scratch] = &mut slices[..] else { unreachable!("three ranges are left") };
-        node.layer.forward(Forward {
-            setting,
-            inputs: &inputs,
-            params: &params,
-            output,
-            values,
-            switches: &mut self.switches[switches],
-            scratch,
-        });
+    pub(crate) fn setting<'a>(&'a self, id: NodeId, shapes: &'a [Shape]) -> Setting<'a> {
+        let (batch, training) = (self.batch, self.request.training);
+        Setting { cpu: &self.cpu, batch, training, seed: self.seed_of(id), shapes, shape: self.graph.node(id).shape }
     }
 
-    fn backward_node(&mut self, p: &Parameters, id: NodeId, gradients: &mut Tensors) {
-        let (node, shapes) = (self.graph.node(id), self.shapes(id));
-        let places = &self.plan.places;
-        let place = &places[id.index()];
-        let needs = node.layer.needs();
-        let kept = |wanted: bool, range: Range<usize>| if wanted { range } else { 0..0 };
-        let of = |i: &NodeId| (&places[i.index()], self.graph.node(*i).shape);
-
-        let mut ranges: SmallVec<[Range<usize>; 12]> = SmallVec::new();
-        ranges.push(self.images(&place.gradient, node.shape));
-        ranges.extend([place.values.clone(), self.plan.scratch.clone()]);
-        ranges.push(kept(needs.output, self.images(&place.activation, node.shape)));
-        ranges.extend(node.inputs.iter().map(of).map(|(i, s)| kept(needs.inputs, self.images(&i.activation, s))));
-        ranges.extend(node.inputs.iter().map(of).map(|(i, s)| self.images(&i.gradient, s)));
-
-        let setting = Session::setting(&self.cpu, self.batch, &self.request, self.seed_of(id), &shapes, node.shape);
-        let switches = self.switches_of(place, id, &shapes);
-        let mut slices = carve(&mut self.arena, &ranges);
-        let mut dx: SmallVec<[Option<&mut [f32]>; 12]> = slices
-            .drain(4 + node.inputs.len()..)
-            .zip(&node.inputs)
-            .map(|(s, i)| places[i.index()].in_sweep.then_some(s))
-            .collect();
-        for &slot in &place.zeroes {
-            if let Some(dx) = &mut dx[slot] {
-                dx.fill(0.0);
-            }
-        }
-        let inputs: Slices<'_> = slices.drain(4..).map(|s| &*s).collect();
-        let params: Slices<'_> = p.of(id).iter().map(Vec::as_slice).collect();
-        let asked = self.request.parameter_gradients;
-        let mut dparams: SmallVec<[Option<&mut [f32]>; 4]> = gradients
-            .of_mut(id)
-            .iter_mut()
-            .zip(&node.params)
-            .map(|(g, spec)| (asked && spec.trainable).then_some(g.as_mut_slice()))
-            .collect();
-        let [dy, values, scratch, output] = &mut slices[..] else { unreachable!("four ranges are left") };
-        node.layer.backward(Backward {
-            setting,
-            inputs: &inputs,
-            output,
-            params: &params,
-            values,
-            switches: &self.switches[switches],
-            dy,
-            dx: &mut dx,
-            dparams: &mut dparams,
-            scratch,
-        });
+    /// Where the activations of a node lie that a step reads.
+    pub(crate) fn read(&self, id: NodeId) -> Range<usize> {
+        let root = self.plan.program.root[id.index()];
+        self.images(&self.plan.places[root.index()].activation, self.graph.node(root).shape)
     }
 
-    fn setting<'a>(
-        cpu: &'a Cpu,
-        batch: usize,
-        request: &Request,
-        seed: u64,
-        shapes: &'a [Shape],
-        shape: Shape,
-    ) -> Setting<'a> {
-        Setting { cpu, batch, training: request.training, seed, shapes, shape }
+    /// Where the gradient by a node's activations lies; empty without one.
+    pub(crate) fn gradient_at(&self, id: NodeId) -> Range<usize> {
+        self.images(&self.plan.places[id.index()].gradient, self.graph.node(id).shape)
     }
 
     /// The part of a buffer that this pass's images take; empty stays empty.
-    fn images(&self, range: &Range<usize>, shape: Shape) -> Range<usize> {
+    pub(crate) fn images(&self, range: &Range<usize>, shape: Shape) -> Range<usize> {
         range.start..range.end.min(range.start + self.batch * shape.len())
     }
 
     /// The part of a node's switches that this pass's images take.
-    fn switches_of(&self, place: &Place, id: NodeId, shapes: &[Shape]) -> Range<usize> {
+    pub(crate) fn switches_of(&self, place: &Place, id: NodeId, shapes: &[Shape]) -> Range<usize> {
         let node = self.graph.node(id);
         let start = place.switches.start;
-        start..start + node.layer.saved(self.batch, shapes, node.shape).switches
+        start..(start + node.layer.saved(self.batch, shapes, node.shape).switches).min(place.switches.end)
     }
 
-    fn shapes(&self, id: NodeId) -> SmallVec<[Shape; 12]> {
+    pub(crate) fn shapes(&self, id: NodeId) -> SmallVec<[Shape; 12]> {
         self.graph.node(id).inputs.iter().map(|i| self.graph.node(*i).shape).collect()
     }
 

@@ -30,6 +30,13 @@ impl BatchNorm {
         BatchNorm { epsilon: 1e-5, momentum: 0.1 }
     }
 
+    /// Assigns 1 / √(σ² + ε).
+    pub fn invert(&self, var: &[f32], inv_std: &mut [f32]) {
+        for (i, v) in inv_std.iter_mut().zip(var) {
+            *i = 1.0 / (*v + self.epsilon).sqrt();
+        }
+    }
+
     /// Another ε.
     pub fn epsilon(self, epsilon: f32) -> Self {
         BatchNorm { epsilon, ..self }
@@ -89,9 +96,7 @@ impl Layer for BatchNorm {
             mean.copy_from_slice(pass.params[2]);
             var.copy_from_slice(pass.params[3]);
         }
-        for (i, v) in inv_std.iter_mut().zip(var) {
-            *i = 1.0 / (*v + self.epsilon).sqrt();
-        }
+        self.invert(var, inv_std);
         normalise(pass.setting.cpu, pass.inputs[0], c, mean, inv_std, pass.params[0], pass.params[1], pass.output);
     }
 

@@ -69,7 +69,7 @@ impl Conv {
     }
 
     /// The kernels' view of the convolution of `batch` maps x to maps y.
-    pub(super) fn geometry(&self, batch: usize, x: Shape, y: Shape) -> ConvGeometry {
+    pub fn geometry(&self, batch: usize, x: Shape, y: Shape) -> ConvGeometry {
         let Window { kernel, stride, padding, dilation, .. } = self.window;
         ConvGeometry {
             n: batch,

@@ -26,7 +26,8 @@ impl Linear {
         Linear { bias: false, ..self }
     }
 
-    fn geometry(self, batch: usize, c_in: usize) -> ConvGeometry {
+    /// The kernels' view of the layer on `batch` vectors of `c_in` features.
+    pub fn geometry(self, batch: usize, c_in: usize) -> ConvGeometry {
         ConvGeometry {
             n: batch,
             h: 1,

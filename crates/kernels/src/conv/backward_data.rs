@@ -2,8 +2,13 @@
 //! with an inserted zero is ever formed.
 
 use super::pass::Pass;
-use super::{ConvGeometry, depthwise};
+use super::{ConvGeometry, Destination, Epilogue, depthwise};
 use crate::Cpu;
+
+/// Floats of scratch: one phase's packed weights and its own.
+pub(super) fn scratch(g: &ConvGeometry) -> usize {
+    Pass::backward_data(g).map(|pass| pass.packed_len() + pass.scratch()).max().unwrap_or(0)
+}
 
 /// Adds to dx the gradient of a convolution by its input.
 ///
@@ -26,7 +31,9 @@ pub fn conv_backward_data(
             depthwise::backward_data(cpu, g, dy, weight, dx, scratch);
         } else {
             for pass in Pass::backward_data(g) {
-                pass.run(cpu, dy, weight, None, true, dx, scratch);
+                let (packed, scratch) = scratch.split_at_mut(pass.packed_len());
+                pass.pack(cpu, weight, None, packed);
+                pass.run(cpu, dy, packed, &Epilogue::default(), &mut Destination::add(dx, g.c_in), scratch);
             }
         }
     });

@@ -23,7 +23,7 @@ pub fn conv_backward_weight(cpu: &Cpu, g: &ConvGeometry, x: &[f32], dy: &[f32], 
         if g.is_depthwise() {
             depthwise::backward_weight(cpu, g, x, dy, dw, scratch);
         } else {
-            run(cpu, g, x, dy, dw, scratch);
+            run(cpu, g, x, dy, dw, true, scratch);
         }
     });
 }
@@ -96,7 +96,7 @@ impl Shape {
     }
 }
 
-fn run(cpu: &Cpu, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut [f32]) {
+pub(super) fn run(cpu: &Cpu, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32], adds: bool, scratch: &mut [f32]) {
     let mut shape = Shape::new(g);
     let (copies, frame) = scratch.split_at_mut(shape.copy_len() * shape.chunks());
     let mut x = x;
@@ -118,5 +118,5 @@ fn run(cpu: &Cpu, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32], scrat
         let (group, chunk) = (piece % shape.groups, piece / shape.groups);
         panels.isa.dispatch(Chunk { job: &job, index: chunk, group, panel, tap_rows: taps });
     });
-    add_copies(cpu, &shape, &panels, &copies[..chunks * shape.copy_len()], dw);
+    add_copies(cpu, &shape, &panels, &copies[..chunks * shape.copy_len()], adds, dw);
 }

@@ -32,7 +32,7 @@ pub(super) fn forward(
     scratch: &mut [f32],
 ) {
     let weight = turn(g, weight, scratch);
-    run(cpu, g, &Pass::forward(g), x, weight, bias, false, y);
+    run_pass(cpu, g, &Pass::forward(g), x, weight, bias, false, y);
 }
 
 pub(super) fn backward_data(
@@ -45,7 +45,7 @@ pub(super) fn backward_data(
 ) {
     let weight = turn(g, weight, scratch);
     for pass in Pass::backward_data(g) {
-        run(cpu, g, &pass, dy, weight, None, true, dx);
+        run_pass(cpu, g, &pass, dy, weight, None, true, dx);
     }
 }
 
@@ -60,8 +60,51 @@ fn turn<'a>(g: &ConvGeometry, weight: &[f32], out: &'a mut [f32]) -> &'a [f32] {
     out
 }
 
+/// Turns weights, each channel's times its `scale`.
+pub(super) fn prepare(g: &ConvGeometry, weight: &[f32], scale: Option<&[f32]>, prepared: &mut [f32]) {
+    turn(g, weight, prepared);
+    if let Some(scale) = scale {
+        for line in prepared.chunks_exact_mut(g.c_in) {
+            line.iter_mut().zip(scale).for_each(|(w, s)| *w *= s);
+        }
+    }
+}
+
+pub(super) fn data_gradient(cpu: &Cpu, g: &ConvGeometry, dy: &[f32], prepared: &[f32], dx: &mut [f32], adds: bool) {
+    if !adds {
+        dx.fill(0.0);
+    }
+    for pass in Pass::backward_data(g) {
+        run_pass(cpu, g, &pass, dy, prepared, None, true, dx);
+    }
+}
+
+pub(super) fn run(
+    cpu: &Cpu,
+    g: &ConvGeometry,
+    x: &[f32],
+    prepared: &[f32],
+    epilogue: &super::Epilogue<'_>,
+    to: &mut super::Destination<'_>,
+) {
+    run_pass(cpu, g, &Pass::forward(g), x, prepared, epilogue.bias, to.adds, to.values);
+    let (low, high) = epilogue.activation.bounds();
+    for (i, v) in to.values.iter_mut().enumerate() {
+        if let Some(r) = epilogue.residual {
+            *v += r[i];
+        }
+        *v = if *v < low {
+            low
+        } else if *v > high {
+            high
+        } else {
+            *v
+        };
+    }
+}
+
 /// Runs a pass row by row; rows of other phases are left alone.
-fn run(
+fn run_pass(
     cpu: &Cpu,
     g: &ConvGeometry,
     pass: &Pass,

@@ -60,4 +60,14 @@ impl<'a> Destination<'a> {
     pub fn add(values: &'a mut [f32], channels: usize) -> Self {
         Self { adds: true, ..Self::assign(values, channels) }
     }
+
+    /// Zeros the channels that are written.
+    pub(super) fn fill(&mut self, channels: usize) {
+        if self.pitch == channels {
+            self.values.fill(0.0);
+        } else {
+            let pixels = self.values.chunks_exact_mut(self.pitch);
+            pixels.for_each(|pixel| pixel[self.channel..self.channel + channels].fill(0.0));
+        }
+    }
 }

@@ -1,8 +1,14 @@
 //! Forward convolution.
 
 use super::pass::Pass;
-use super::{ConvGeometry, depthwise};
+use super::{ConvGeometry, Destination, Epilogue, depthwise};
 use crate::Cpu;
+
+/// Floats of scratch: packed weights and the pass's own.
+pub(super) fn scratch(g: &ConvGeometry) -> usize {
+    let pass = Pass::forward(g);
+    pass.packed_len() + pass.scratch()
+}
 
 /// Assigns y = x ∗ weight + bias.
 ///
@@ -26,7 +32,11 @@ pub fn conv_forward(
         if g.is_depthwise() {
             depthwise::forward(cpu, g, x, weight, bias, y, scratch);
         } else {
-            Pass::forward(g).run(cpu, x, weight, bias, false, y, scratch);
+            let pass = Pass::forward(g);
+            let (packed, scratch) = scratch.split_at_mut(pass.packed_len());
+            pass.pack(cpu, weight, None, packed);
+            let epilogue = Epilogue { bias, ..Epilogue::default() };
+            pass.run(cpu, x, packed, &epilogue, &mut Destination::assign(y, g.c_out), scratch);
         }
     });
 }

@@ -5,10 +5,12 @@
 mod axis;
 mod backward_data;
 mod backward_weight;
+mod convolution;
 mod depthwise;
 mod epilogue;
 mod forward;
 mod halo;
+mod linear;
 mod moments;
 mod pack;
 mod pass;
@@ -16,13 +18,16 @@ mod pass;
 mod tests;
 mod tile;
 mod weight_copies;
+mod weight_gradient;
 mod weight_tile;
 
 pub use backward_data::conv_backward_data;
 pub use backward_weight::conv_backward_weight;
+pub use convolution::{Algorithm, Convolution};
 pub use epilogue::{Activation, Destination, Epilogue};
 pub use forward::conv_forward;
 pub use moments::combine_moments;
+pub use weight_gradient::WeightGradient;
 
 /// The shapes of one convolution: x `(n, h, w, c_in)` with weights `(c_out, c_in / groups, kernel)` gives y
 /// `(n, out_h, out_w, c_out)`.
@@ -60,16 +65,12 @@ pub struct ConvGeometry {
 impl ConvGeometry {
     /// Floats of scratch that [`conv_forward`] needs.
     pub fn forward_scratch(&self) -> usize {
-        if self.is_depthwise() { depthwise::scratch(self) } else { pass::Pass::forward(self).scratch() }
+        if self.is_depthwise() { depthwise::scratch(self) } else { forward::scratch(self) }
     }
 
     /// Floats of scratch that [`conv_backward_data`] needs.
     pub fn backward_data_scratch(&self) -> usize {
-        if self.is_depthwise() {
-            depthwise::scratch(self)
-        } else {
-            pass::Pass::backward_data(self).map(|pass| pass.scratch()).max().unwrap_or(0)
-        }
+        if self.is_depthwise() { depthwise::scratch(self) } else { backward_data::scratch(self) }
     }
 
     /// Floats of scratch that [`conv_backward_weight`] needs.
@@ -106,7 +107,13 @@ impl ConvGeometry {
         self.groups > 1 && self.c_in == self.groups && self.c_out == self.groups
     }
 
-    fn check(&self, x: usize, weight: usize, y: usize, scratch: usize, needed: usize) {
+    /// One pixel, seen whole: a linear layer.
+    fn is_linear(&self) -> bool {
+        let one = [self.h, self.w, self.out_h, self.out_w, self.groups];
+        self.kernel == [1, 1] && self.pad == [0, 0] && one == [1; 5]
+    }
+
+    fn check_shape(&self) {
         assert!(
             self.groups > 0 && self.c_in.is_multiple_of(self.groups) && self.c_out.is_multiple_of(self.groups),
             "channels must be multiples of groups: {self:?}"
@@ -115,6 +122,10 @@ impl ConvGeometry {
             self.stride.iter().chain(&self.dilation).chain(&self.kernel).all(|&v| v > 0),
             "kernel, stride and dilation must be at least 1: {self:?}"
         );
+    }
+
+    fn check(&self, x: usize, weight: usize, y: usize, scratch: usize, needed: usize) {
+        self.check_shape();
         assert_eq!(x, self.x_len(), "elements of x (n, h, w, c_in) for {self:?}");
         assert_eq!(weight, self.weight_len(), "weights (c_out, c_in / groups, kernel) for {self:?}");
         assert_eq!(y, self.y_len(), "elements of y (n, out_h, out_w, c_out) for {self:?}");

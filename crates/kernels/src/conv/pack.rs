@@ -77,6 +77,22 @@ impl Panels {
         self.vectors * self.lanes
     }
 
+    /// Multiplies packed weights by their output channel's `scale` (groups × channels).
+    pub(super) fn scale(&self, scale: &[f32], groups: usize, channels: usize, depth: usize, packed: &mut [f32]) {
+        for group in 0..groups {
+            for panel in 0..self.count {
+                let vectors = self.vectors(panel);
+                let first = vectors.start * self.lanes;
+                let width = vectors.len() * self.lanes;
+                let scale = &scale[group * channels + first..(group + 1) * channels];
+                let start = (group * self.width() + first) * depth;
+                for line in packed[start..start + depth * width].chunks_exact_mut(width) {
+                    line.iter_mut().zip(scale).for_each(|(w, scale)| *w *= scale);
+                }
+            }
+        }
+    }
+
     /// Spreads `bias` (groups × channels, or zeros) to whole vectors a group.
     pub(super) fn pad(&self, bias: Option<&[f32]>, groups: usize, channels: usize, out: &mut [f32]) {
         out.fill(0.0);

@@ -1,13 +1,12 @@
 //! A pass of the register tile over a grid of pixels: the forward convolution, or one stride phase of the data gradient.
-//! Weights are packed first; a few input channels are first copied into a frame of zeros, see [`super::halo`].
+//! Weights are packed before; a few input channels are first copied into a frame of zeros, see [`super::halo`].
 
-use super::ConvGeometry;
 use super::axis::{Axis, Window};
-use super::halo;
 use super::pack::{Panels, WeightStrides, pack};
-use super::tile::{self, Job};
-use crate::Cpu;
+use super::tile::{self, Cut, Job, Out};
+use super::{ConvGeometry, Destination, Epilogue, halo};
 use crate::cpu::SharedMut;
+use crate::{Cpu, Isa};
 
 /// Up to this many channels the taps of a kernel row are read as one run: per-tap bookkeeping would cost more than the sums.
 const FEW_CHANNELS: usize = 32;
@@ -88,12 +87,30 @@ impl Pass {
         self.merges() && !(self.rows.is_inside() && self.cols.is_inside())
     }
 
-    /// Sizes of the parts of scratch: packed weights, a line of bias or zeros, the framed input.
-    fn parts(&self) -> [usize; 3] {
+    /// How the outputs are cut into panels.
+    pub(super) fn panels(&self, isa: Isa) -> Panels {
+        Panels::choose(isa, self.out_channels, self.depth())
+    }
+
+    /// Floats of packed weights, whatever the number of images and the instruction set.
+    pub(super) fn packed_len(&self) -> usize {
+        self.groups * self.out_channels.next_multiple_of(16) * self.depth()
+    }
+
+    /// Packs the weights, each output channel's times its `scale`.
+    pub(super) fn pack(&self, cpu: &Cpu, weight: &[f32], scale: Option<&[f32]>, packed: &mut [f32]) {
+        let panels = self.panels(cpu.isa());
+        pack(cpu, self, &self.strides, &panels, weight, packed);
+        if let Some(scale) = scale {
+            panels.scale(scale, self.groups, self.out_channels, self.depth(), packed);
+        }
+    }
+
+    /// Sizes of the parts of scratch: a line of bias or zeros, the framed input.
+    fn parts(&self) -> [usize; 2] {
         let outputs = self.groups * self.out_channels.next_multiple_of(16);
         let halo = if self.needs_halo() { halo::len(self.n, &self.rows, &self.cols, self.in_channels) } else { 0 };
-        let line = outputs + self.in_channels.next_multiple_of(16);
-        [outputs * self.depth(), line, halo.next_multiple_of(16)]
+        [outputs + self.in_channels.next_multiple_of(16), halo.next_multiple_of(16)]
     }
 
     /// Floats of scratch that [`Pass::run`] needs on any instruction set.
@@ -101,25 +118,27 @@ impl Pass {
         self.parts().iter().sum()
     }
 
-    /// Assigns the grid's pixels of `out`, sums plus `bias`, or adds the sums to them where `adds`.
+    /// Blocks of pixels that gather moments apart.
+    pub(super) fn blocks(&self, isa: Isa) -> usize {
+        Cut::of(self, &self.panels(isa)).blocks
+    }
+
+    /// Writes the grid's pixels as `epilogue` and `to` say, with weights that [`Pass::pack`] packed.
     pub(super) fn run(
         &self,
         cpu: &Cpu,
         input: &[f32],
-        weight: &[f32],
-        bias: Option<&[f32]>,
-        adds: bool,
-        out: &mut [f32],
+        packed: &[f32],
+        epilogue: &Epilogue<'_>,
+        to: &mut Destination<'_>,
         scratch: &mut [f32],
     ) {
-        let panels = Panels::choose(cpu.isa(), self.out_channels, self.depth());
-        let [packed_len, line_len, halo_len] = self.parts();
-        let (packed, scratch) = scratch.split_at_mut(packed_len);
+        let panels = self.panels(cpu.isa());
+        let [line_len, halo_len] = self.parts();
         let (line, scratch) = scratch.split_at_mut(line_len);
-        pack(cpu, self, &self.strides, &panels, weight, packed);
         let (zeros, padded_bias) = line.split_at_mut(self.in_channels.next_multiple_of(16));
         zeros.fill(0.0);
-        panels.pad(bias, self.groups, self.out_channels, padded_bias);
+        panels.pad(epilogue.bias, self.groups, self.out_channels, padded_bias);
 
         let mut pass = *self;
         let mut input = input;
@@ -133,8 +152,15 @@ impl Pass {
         let (cols, run) =
             if self.merges() { (1, self.cols.taps * self.in_channels) } else { (self.cols.taps, self.in_channels) };
         let inside = pass.rows.is_inside() && pass.cols.is_inside();
-        let out = SharedMut::new(out);
-        let job = Job { pass, panels, cols, run, inside, input, packed, bias: padded_bias, zeros, adds, out };
+        let out = Out {
+            values: SharedMut::new(&mut to.values[to.channel..]),
+            pitch: to.pitch,
+            adds: to.adds,
+            epilogue: *epilogue,
+            moments: to.moments.as_deref_mut().map(SharedMut::new),
+        };
+        let cut = Cut::of(self, &panels);
+        let job = Job { pass, panels, cut, cols, run, inside, input, packed, bias: padded_bias, zeros, out };
         tile::run(cpu, &job);
     }
 }

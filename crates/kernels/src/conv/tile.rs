@@ -1,5 +1,7 @@
 //! The register tile of forward and data gradient: P pixels × V vectors of output channels, summed over taps and channels.
 
+use super::epilogue::Epilogue;
+use super::moments;
 use super::pack::Panels;
 use super::pass::Pass;
 use crate::Cpu;
@@ -11,6 +13,7 @@ use std::ops::Range;
 pub(super) struct Job<'a> {
     pub(super) pass: Pass,
     pub(super) panels: Panels,
+    pub(super) cut: Cut,
     /// Columns of taps visited, and floats read under each: whole kernel rows where taps are merged.
     pub(super) cols: usize,
     pub(super) run: usize,
@@ -22,8 +25,19 @@ pub(super) struct Job<'a> {
     pub(super) bias: &'a [f32],
     /// At least `run` zeros, read in place of padding, unless `inside`.
     pub(super) zeros: &'a [f32],
+    pub(super) out: Out<'a>,
+}
+
+/// Where and how tiles store.
+pub(super) struct Out<'a> {
+    pub(super) values: SharedMut,
+    /// Floats from one pixel to the next.
+    pub(super) pitch: usize,
+    /// Add to the values.
     pub(super) adds: bool,
-    pub(super) out: SharedMut,
+    /// Read as bias is, before the activation.
+    pub(super) epilogue: Epilogue<'a>,
+    pub(super) moments: Option<SharedMut>,
 }
 
 /// Most pixels of a tile of `vectors`: sums, one vector of each weight and one of an input must fit into registers.
@@ -32,33 +46,48 @@ pub(super) const fn most_pixels(registers: usize, vectors: usize) -> usize {
     if fit > 12 { 12 } else { fit }
 }
 
-/// Runs all tiles. Pieces are blocks of pixels × panels: all panels where the weights stay in cache while the
-/// pixels pass, one panel where the weights are the larger part.
+/// How the pixels and panels of a pass are cut into pieces: blocks of pixels × panels, all panels where the weights stay in
+/// cache while the pixels pass, one panel where the weights are the larger part.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    pixels: usize,
+    /// Blocks of pixels.
+    pub(super) blocks: usize,
+    by_panel: bool,
+}
+
+impl Cut {
+    pub(super) fn of(pass: &Pass, panels: &Panels) -> Self {
+        /// Pieces to aim for, so that no core idles long at the end.
+        const PIECES: usize = 32;
+        /// Floats of input a block of pixels may span.
+        const CACHED: usize = 64 << 10;
+        /// Pixels of a block where there are enough: several whole tiles of any instruction set.
+        const LEAST: usize = 24;
+        let input = pass.n * pass.rows.in_len * pass.cols.in_len * pass.in_pitch();
+        let pixels = pass.n * pass.rows.points * pass.cols.points;
+        let by_panel = pass.depth() * panels.width() * pass.groups > input;
+        let split = pass.groups * if by_panel { panels.count } else { 1 };
+        let per_pixel = (input / pixels.max(1)).max(1);
+        let block = (CACHED / per_pixel).min(pixels.div_ceil(PIECES.div_ceil(split))).max(LEAST);
+        Self { pixels, blocks: pixels.div_ceil(block), by_panel }
+    }
+
+    /// Balanced, so that the last block is no sliver.
+    fn block(&self, i: usize) -> Range<usize> {
+        i * self.pixels / self.blocks..(i + 1) * self.pixels / self.blocks
+    }
+}
+
+/// Runs all tiles.
 pub(super) fn run(cpu: &Cpu, job: &Job) {
-    /// Pieces to aim for, so that no core idles long at the end.
-    const PIECES: usize = 32;
-    /// Floats of input a block of pixels may span.
-    const CACHED: usize = 64 << 10;
-    /// Pixels of a block where there are enough: several whole tiles of any instruction set.
-    const LEAST: usize = 24;
-    let (pass, panels) = (&job.pass, &job.panels);
-    let pixels = pass.n * pass.rows.points * pass.cols.points;
-    let by_panel = pass.depth() * panels.width() * pass.groups > job.input.len();
-    let split = pass.groups * if by_panel { panels.count } else { 1 };
-    let per_pixel = (job.input.len() / pixels.max(1)).max(1);
-    let block = (CACHED / per_pixel).min(pixels.div_ceil(PIECES.div_ceil(split))).max(LEAST);
-    let blocks = pixels.div_ceil(block);
-    cpu.run(blocks * split, |piece| {
-        let (part, at) = (piece / blocks, piece % blocks);
-        let (group, some) = if by_panel {
-            let panel = part % panels.count;
-            (part / panels.count, panel..panel + 1)
-        } else {
-            (part, 0..panels.count)
-        };
-        // Balanced, so that the last block is no sliver.
-        let pixels = at * pixels / blocks..(at + 1) * pixels / blocks;
-        panels.isa.dispatch(Block { job, group, panels: some, pixels });
+    let (pass, panels, cut) = (&job.pass, &job.panels, job.cut);
+    let parts = if cut.by_panel { panels.count } else { 1 };
+    cpu.run(cut.blocks * pass.groups * parts, |piece| {
+        let (part, block) = (piece / cut.blocks, piece % cut.blocks);
+        let (group, part) = (part / parts, part % parts);
+        let panels = if cut.by_panel { part..part + 1 } else { 0..panels.count };
+        job.panels.isa.dispatch(Block { job, group, panels, block, pixels: cut.block(block) });
     });
 }
 
@@ -67,6 +96,8 @@ struct Block<'a> {
     job: &'a Job<'a>,
     group: usize,
     panels: Range<usize>,
+    /// Its number, and its pixels.
+    block: usize,
     pixels: Range<usize>,
 }
 
@@ -74,7 +105,7 @@ impl Kernel for Block<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for panel in self.panels {
+        for panel in self.panels.clone() {
             let vectors = self.job.panels.vectors(panel);
             let most = most_pixels(S::REGISTERS, vectors.len());
             let (start, len) = (self.pixels.start, self.pixels.len());
@@ -84,6 +115,47 @@ impl Kernel for Block<'_> {
                 let at = At { job: self.job, group: self.group, first_vector: vectors.start, first_pixel: from };
                 at.call(s, vectors.len(), to - from);
             }
+            if let Some(all) = self.job.out.moments {
+                for vector in vectors {
+                    self.moments(s, all, vector);
+                }
+            }
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Takes the moments of one vector of channels, which the tiles have just written.
+    #[inline(always)]
+    fn moments<S: Simd>(&self, s: S, all: SharedMut, vector: usize) {
+        /// Pixels taken together.
+        const TOGETHER: usize = 8;
+        let (pass, out) = (&self.job.pass, &self.job.out);
+        let first = vector * S::LANES;
+        let lanes = S::LANES.min(pass.out_channels - first);
+        let channel = self.group * pass.out_channels + first;
+        // Safety: `Convolution` checked that there is room for each block.
+        let block = unsafe { moments::Block::new(all.get(), self.block, pass.out_pitch()) };
+        block.set_count(self.pixels.len());
+        // A forward pass writes its pixels side by side.
+        let values = |pixel: usize| {
+            let at = out.values.get().wrapping_add((self.pixels.start + pixel) * out.pitch + channel);
+            // Safety: these channels of the pixel were written by this piece.
+            unsafe { if lanes == S::LANES { s.load(at) } else { s.load_first(at, lanes) } }
+        };
+        let count = self.pixels.len();
+        let whole = count / TOGETHER * TOGETHER;
+        for pixel in (0..whole).step_by(TOGETHER) {
+            let mut taken = [s.splat(0.0); TOGETHER];
+            for i in 0..TOGETHER {
+                taken[i] = values(pixel + i);
+            }
+            // Safety: these channels exist, and belong to this piece.
+            unsafe { block.take(s, &taken, pixel, channel, lanes) };
+        }
+        for pixel in whole..count {
+            // Safety: as above.
+            unsafe { block.take(s, &[values(pixel)], pixel, channel, lanes) };
         }
     }
 }
@@ -120,7 +192,7 @@ impl At<'_> {
 
 struct Tile<'a, const P: usize, const V: usize>(At<'a>);
 
-/// The pixels of a tile: input coordinates under a tap with shift 0, and offsets in floats.
+/// The pixels of a tile: input coordinates under a tap with shift 0, their offsets in floats, and the pixels written.
 struct Pixels<const P: usize> {
     y: [isize; P],
     x: [isize; P],
@@ -132,7 +204,7 @@ impl<const P: usize> Pixels<P> {
     #[inline(always)]
     fn new(job: &Job, first: usize) -> Self {
         let (rows, cols) = (&job.pass.rows, &job.pass.cols);
-        let (in_pitch, out_pitch) = (job.pass.in_pitch(), job.pass.out_pitch());
+        let in_pitch = job.pass.in_pitch();
         let mut all = Self { y: [0; P], x: [0; P], from: [0; P], to: [0; P] };
         let mut col = first % cols.points;
         let mut row = first / cols.points % rows.points;
@@ -143,7 +215,7 @@ impl<const P: usize> Pixels<P> {
             all.y[p] = y as isize;
             all.x[p] = x as isize;
             all.from[p] = (((image * rows.in_len + y) * cols.in_len + x) * in_pitch) as isize;
-            all.to[p] = ((image * rows.out_len + out_y) * cols.out_len + out_x) * out_pitch;
+            all.to[p] = (image * rows.out_len + out_y) * cols.out_len + out_x;
             col += 1;
             if col == cols.points {
                 (col, row) = (0, row + 1);
@@ -207,23 +279,40 @@ impl<const P: usize, const V: usize> Kernel for Tile<'_, P, V> {
 
         let channels = job.pass.out_channels - first_vector * S::LANES;
         let channel = group * job.pass.out_channels + first_vector * S::LANES;
-        let out = job.out.get().wrapping_add(channel);
+        let out = &job.out;
+        let first = out.values.get().wrapping_add(channel);
+        // What is added before the activation: another map, the values themselves, or nothing.
+        let (old, pitch) = match (out.epilogue.residual, out.adds) {
+            (Some(residual), _) => (residual.as_ptr().wrapping_add(channel), job.pass.out_pitch()),
+            (None, true) => (first.cast_const(), out.pitch),
+            (None, false) => (std::ptr::null(), 0),
+        };
+        let (low, high) = out.epilogue.activation.bounds();
+        let clamp = (s.splat(low), s.splat(high));
         if channels >= width {
+            // Safety: the bias has `width` channels of this panel.
+            let bias = unsafe { load::<S, V>(s, bias) };
             for p in 0..P {
-                let to = out.wrapping_add(pixels.to[p]);
-                let start = if job.adds { to.cast_const() } else { bias };
-                // Safety: all `width` channels of this pixel exist, and no other tile writes them.
-                unsafe { finish::<S, V>(s, &sums[p], start, to) };
+                let to = first.wrapping_add(pixels.to[p] * out.pitch);
+                // Safety: all `width` channels of this pixel exist, here and in what is added, and no other tile writes
+                // them.
+                unsafe { finish::<S, V>(s, &sums[p], &bias, old, pixels.to[p] * pitch, clamp, to) };
             }
         } else {
             for p in 0..P {
-                let to = out.wrapping_add(pixels.to[p]);
-                let start = if job.adds { to.cast_const() } else { bias };
+                let to = first.wrapping_add(pixels.to[p] * out.pitch);
                 for v in 0..V {
-                    let len = channels.saturating_sub(v * S::LANES).min(S::LANES);
-                    let (start, to) = (start.wrapping_add(v * S::LANES), to.wrapping_add(v * S::LANES));
-                    // Safety: these `len` channels of this pixel exist, and no other tile writes them.
-                    unsafe { s.store_first(s.add(s.load_first(start, len), sums[p][v]), to, len) };
+                    let at = v * S::LANES;
+                    let len = channels.saturating_sub(at).min(S::LANES);
+                    // Safety: these `len` channels of this pixel exist, here and in what is added, and no other tile
+                    // writes them; the bias has `width`.
+                    unsafe {
+                        let mut sum = s.add(s.load(bias.add(at)), sums[p][v]);
+                        if !old.is_null() {
+                            sum = s.add(s.load_first(old.wrapping_add(pixels.to[p] * pitch + at), len), sum);
+                        }
+                        s.store_first(s.min(clamp.1, s.max(clamp.0, sum)), to.wrapping_add(at), len);
+                    }
                 }
             }
         }
@@ -242,14 +331,29 @@ unsafe fn load<S: Simd, const V: usize>(s: S, from: *const f32) -> [S::Vector; V
     all
 }
 
-/// Stores `start + sums`.
+/// Stores `sums + bias`, with what is `offset` floats behind `old` unless that is null, clamped.
 ///
 /// # Safety
-/// `V` vectors can be read at `start` and written at `to`.
+/// `V` vectors can be written at `to`, and read at `old + offset` unless `old` is null.
 #[inline(always)]
-unsafe fn finish<S: Simd, const V: usize>(s: S, sums: &[S::Vector; V], start: *const f32, to: *mut f32) {
+unsafe fn finish<S: Simd, const V: usize>(
+    s: S,
+    sums: &[S::Vector; V],
+    bias: &[S::Vector; V],
+    old: *const f32,
+    offset: usize,
+    (low, high): (S::Vector, S::Vector),
+    to: *mut f32,
+) {
     for v in 0..V {
         // Safety: the caller vouches for V vectors.
-        unsafe { s.store(s.add(s.load(start.add(v * S::LANES)), sums[v]), to.add(v * S::LANES)) };
+        unsafe {
+            let mut sum = s.add(sums[v], bias[v]);
+            if !old.is_null() {
+                sum = s.add(s.load(old.add(offset + v * S::LANES)), sum);
+            }
+            // The sum last: it is what a comparison with NaN returns.
+            s.store(s.min(high, s.max(low, sum)), to.add(v * S::LANES));
+        }
     }
 }

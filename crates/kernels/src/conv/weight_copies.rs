@@ -10,8 +10,8 @@ use std::ops::Range;
 /// Terms turned together: few enough for their sums to stay in a first-level cache.
 const BLOCK: usize = 128;
 
-/// Adds `copies` (chunks, groups, panels, depth, panel width) to `dw` (outputs, inputs, taps).
-pub(super) fn add_copies(cpu: &Cpu, shape: &Shape, panels: &Panels, copies: &[f32], dw: &mut [f32]) {
+/// Assigns to `dw` (outputs, inputs, taps), or adds to it, the sum of `copies` (chunks, groups, panels, depth, panel width).
+pub(super) fn add_copies(cpu: &Cpu, shape: &Shape, panels: &Panels, copies: &[f32], adds: bool, dw: &mut [f32]) {
     assert_eq!(dw.len(), shape.groups * shape.outputs * shape.depth(), "elements of dw");
     let dw = SharedMut::new(dw);
     let inputs = (BLOCK / (shape.rows.taps * shape.cols.taps)).max(1);
@@ -22,7 +22,7 @@ pub(super) fn add_copies(cpu: &Cpu, shape: &Shape, panels: &Panels, copies: &[f3
         let (panel, group) = (panels.vectors(piece % panels.count), piece / panels.count);
         for vector in panel.clone() {
             let (panel, inputs) = (panel.clone(), inputs.clone());
-            panels.isa.dispatch(Turn { shape, panels, copies, dw, group, panel, vector, inputs });
+            panels.isa.dispatch(Turn { shape, panels, copies, adds, dw, group, panel, vector, inputs });
         }
     });
 }
@@ -32,6 +32,7 @@ struct Turn<'a> {
     shape: &'a Shape,
     panels: &'a Panels,
     copies: &'a [f32],
+    adds: bool,
     dw: SharedMut,
     group: usize,
     /// Vectors of the panel, and the one among them.
@@ -68,7 +69,7 @@ impl Kernel for Turn<'_> {
                 // Safety: these terms of this output belong to this piece alone, and lie below the length checked.
                 let dw = unsafe { std::slice::from_raw_parts_mut(self.dw.get().add(at), len) };
                 for (dw, sums) in dw.iter_mut().zip(&sums) {
-                    *dw += sums[channel];
+                    *dw = if self.adds { *dw } else { 0.0 } + sums[channel];
                 }
             }
         }

@@ -1,0 +1,98 @@
+//! The gradient of a convolution by its weights, planned: an algorithm chosen by its cost (or given), then any number of runs.
+
+use super::linear::Linear;
+use super::{Algorithm, ConvGeometry, backward_weight, depthwise};
+use crate::{Cpu, Isa};
+
+/// A planned weight gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightGradient {
+    geometry: ConvGeometry,
+    isa: Isa,
+    algorithm: Algorithm,
+}
+
+impl WeightGradient {
+    /// The cheapest way; `wish` where it applies.
+    pub fn new(isa: Isa, g: &ConvGeometry, wish: Option<Algorithm>) -> Self {
+        let ways = Algorithm::ALL.map(|algorithm| Self { geometry: *g, isa, algorithm });
+        let able = ways.into_iter().filter(Self::applies);
+        let wished = able.clone().find(|way| Some(way.algorithm) == wish);
+        let cheapest = || able.min_by(|a, b| a.cost().total_cmp(&b.cost()));
+        wished.or_else(cheapest).unwrap_or(ways[0])
+    }
+
+    /// The algorithm that was chosen.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Every way that applies, with its cost.
+    pub fn ways(&self) -> impl Iterator<Item = (Algorithm, f64)> {
+        let this = *self;
+        let ways = Algorithm::ALL.into_iter().map(move |algorithm| Self { algorithm, ..this });
+        ways.filter(Self::applies).map(|way| (way.algorithm, way.cost()))
+    }
+
+    /// The same plan for another number of images.
+    pub fn batch(self, n: usize) -> Self {
+        Self { geometry: ConvGeometry { n, ..self.geometry }, ..self }
+    }
+
+    fn applies(&self) -> bool {
+        /// Images up to which a linear layer's gradient is bound by writing it.
+        const FEW: usize = 32;
+        let g = &self.geometry;
+        match self.algorithm {
+            Algorithm::Direct => !g.is_depthwise(),
+            Algorithm::Depthwise => g.is_depthwise(),
+            Algorithm::Linear => g.is_linear() && g.n <= FEW,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => false,
+        }
+    }
+
+    /// The estimated cost, in multiply-adds at the machine's peak.
+    pub fn cost(&self) -> f64 {
+        /// Share of the peak that the direct tile reaches.
+        const DIRECT: f64 = 0.75;
+        let products = self.geometry.multiply_adds() as f64;
+        match self.algorithm {
+            Algorithm::Direct => products / DIRECT,
+            Algorithm::Depthwise | Algorithm::Linear => products,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => f64::INFINITY,
+        }
+    }
+
+    /// Floats of scratch that [`WeightGradient::run`] needs with `threads` threads.
+    pub fn scratch(&self, _threads: usize) -> usize {
+        match self.algorithm {
+            Algorithm::Direct => backward_weight::scratch(&self.geometry),
+            Algorithm::Depthwise => depthwise::weight_scratch(&self.geometry),
+            Algorithm::Linear => 0,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+        }
+    }
+
+    /// Assigns to `dw (c_out, c_in / groups, kernel)`, or with `adds` adds to it, the gradient from x `(n, h, w, c_in)` and dy
+    /// `(n, out_h, out_w, c_out)`.
+    ///
+    /// # Panics
+    /// If a length contradicts the geometry.
+    pub fn run(&self, cpu: &Cpu, x: &[f32], dy: &[f32], dw: &mut [f32], adds: bool, scratch: &mut [f32]) {
+        let g = &self.geometry;
+        g.check(x.len(), dw.len(), dy.len(), scratch.len(), self.scratch(cpu.threads()));
+        cpu.install(|| match self.algorithm {
+            Algorithm::Direct => backward_weight::run(cpu, g, x, dy, dw, adds, scratch),
+            Algorithm::Depthwise => {
+                if !adds {
+                    dw.fill(0.0);
+                }
+                depthwise::backward_weight(cpu, g, x, dy, dw, scratch);
+            }
+            Algorithm::Linear => {
+                Linear { n: g.n, inputs: g.c_in, outputs: g.c_out }.weight_gradient(cpu, x, dy, adds, dw);
+            }
+            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+        });
+    }
+}
