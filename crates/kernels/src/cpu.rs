@@ -1,27 +1,23 @@
-//! The machine as kernels see it: a pool of threads and an instruction set. Workers flush denormals to zero, because
-//! arithmetic on them is up to 200 times slower; hence even one thread is a worker and never the caller's thread.
+//! The machine as kernels see it: threads and an instruction set. Kernels run with denormals flushed to zero, on workers and
+//! on the thread that calls, because arithmetic on them is up to 200 times slower.
 
+use crate::crew::Crew;
+use crate::denormals;
 use crate::isa::{Isa, IsaError};
-use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A pool of threads and the instruction set its kernels use.
+/// Some threads, of which the caller's is one, and the instruction set that kernels use on them.
 pub struct Cpu {
-    pool: ThreadPool,
+    crew: Crew,
     isa: Isa,
 }
 
 impl Cpu {
-    /// A pool of `threads` workers (0: as many as the machine has cores for us) with the instruction set
+    /// `threads` threads, the caller's included (0: as many as the machine has cores for us), with the instruction set
     /// [`Isa::from_env`] finds. Where the system refuses that many threads, there are fewer.
     ///
     /// # Errors
     /// `STRIATE_ISA` is set to something unknown or unavailable.
-    ///
-    /// # Panics
-    /// If the system refuses to start even one thread.
     pub fn new(threads: usize) -> Result<Self, IsaError> {
         Self::with_isa(threads, Isa::from_env()?)
     }
@@ -30,29 +26,24 @@ impl Cpu {
     ///
     /// # Errors
     /// This machine lacks `isa`.
-    ///
-    /// # Panics
-    /// If the system refuses to start even one thread.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self, IsaError> {
         let isa = isa.checked()?;
-        let wanted = match threads {
+        let mut count = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
         };
-        // Halving: a system short of threads refuses a few at most times.
-        let mut count = wanted;
+        // Halving: a system short of threads refuses a few at most times. One thread is the caller's, and always there.
         loop {
-            match build(count) {
-                Ok(pool) => return Ok(Self { pool, isa }),
-                Err(error) if count == 1 => panic!("no thread could be started: {error}"),
+            match Crew::new(count) {
+                Ok(crew) => return Ok(Self { crew, isa }),
                 Err(_) => count /= 2,
             }
         }
     }
 
-    /// Number of workers.
+    /// Number of threads that take pieces of a run, the caller's included.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.crew.threads()
     }
 
     /// The instruction set kernels run with.
@@ -60,39 +51,27 @@ impl Cpu {
         self.isa
     }
 
-    /// Runs `f` on a worker and returns its result. A caller that makes many kernel calls wraps them all in one
-    /// `install`: calls from inside cost next to nothing.
+    /// Runs `f` on this thread, with denormals flushed to zero meanwhile as they are in kernels, and returns its result.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(f)
+        let _flush = denormals::Flush::new();
+        f()
     }
 
-    /// Calls `f(0)`, `f(1)`, … `f(pieces - 1)`, each once, on any worker. Whoever is free takes the next piece, so
-    /// that an interrupted core delays only the piece it holds.
+    /// Calls `f(0)`, `f(1)`, … `f(pieces - 1)`, each once, on any thread, the caller's too. Whoever is free takes the next
+    /// piece, so that an interrupted core delays only the piece it holds.
+    ///
+    /// A run inside a piece, and one that another thread asks for at the same time, keeps to the thread that asked.
+    ///
+    /// # Panics
+    /// If a piece panics, as that does, once no piece runs any more; pieces that had not begun are left out.
     pub fn run(&self, pieces: usize, f: impl Fn(usize) + Sync + Send) {
         self.run_with_seat(pieces, |_, piece| f(piece));
     }
 
-    /// As [`Cpu::run`], but calls `f(seat, piece)`: no two calls that run at the same time have the same seat, which is
-    /// below [`Cpu::threads`]. For work space that pieces cannot share; results may not depend on it.
+    /// As [`Cpu::run`], but calls `f(seat, piece)`: no two calls of this run at the same time have the same seat, which
+    /// is below [`Cpu::threads`]. For work space that pieces cannot share; results may not depend on it.
     pub fn run_with_seat(&self, pieces: usize, f: impl Fn(usize, usize) + Sync + Send) {
-        let next = AtomicUsize::new(0);
-        let work = |seat| {
-            loop {
-                let piece = next.fetch_add(1, Ordering::Relaxed);
-                if piece >= pieces {
-                    break;
-                }
-                f(seat, piece);
-            }
-        };
-        let takers = self.threads().min(pieces);
-        self.pool.install(|| {
-            if takers <= 1 {
-                work(0);
-            } else {
-                (0..takers).into_par_iter().with_max_len(1).for_each(work);
-            }
-        });
+        self.crew.run(pieces, &f);
     }
 
     /// Cuts `out` into pieces of `chunk` elements (the last may be shorter) and calls `f(index, piece)` for each.
@@ -133,14 +112,6 @@ impl fmt::Debug for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cpu").field("threads", &self.threads()).field("isa", &self.isa).finish_non_exhaustive()
     }
-}
-
-fn build(threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|i| format!("striate-{i}"))
-        .start_handler(|_| flush_denormals())
-        .build()
 }
 
 /// A slice cut into pieces that different threads may hold at once.
@@ -193,35 +164,14 @@ impl SharedMut {
     }
 }
 
-/// Makes this thread treat denormal operands and results as zero.
-fn flush_denormals() {
-    #[cfg(target_arch = "x86_64")]
-    {
-        const FLUSH_TO_ZERO: u32 = 1 << 15;
-        const DENORMALS_ARE_ZERO: u32 = 1 << 6;
-        let mut control = 0_u32;
-        // Safety: reads the control register into a local.
-        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut control, options(nostack, preserves_flags)) };
-        control |= FLUSH_TO_ZERO | DENORMALS_ARE_ZERO;
-        // Safety: changes only how denormals are treated, on a thread that runs nothing but kernels.
-        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const control, options(nostack, preserves_flags)) };
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        const FLUSH_TO_ZERO: u64 = 1 << 24;
-        let mut control: u64;
-        // Safety: reads the control register.
-        unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) control, options(nomem, nostack, preserves_flags)) };
-        control |= FLUSH_TO_ZERO;
-        // Safety: changes only how denormals are treated, on a thread that runs nothing but kernels.
-        unsafe { std::arch::asm!("msr fpcr, {}", in(reg) control, options(nomem, nostack, preserves_flags)) };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::hint::black_box;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
 
     #[test]
     fn every_piece_runs_once() {
@@ -276,12 +226,126 @@ mod tests {
 
     #[test]
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    fn workers_flush_denormals() {
+    fn denormals_are_flushed_in_pieces_and_kept_outside() {
+        let tiny = || black_box(black_box(1e-30_f32) * black_box(1e-10));
         for threads in [1, 2] {
             let cpu = Cpu::new(threads).unwrap();
             let mut out = [1.0_f32; 8];
-            cpu.chunks(&mut out, 1, |_, x| x[0] = black_box(1e-30) * black_box(1e-10));
+            cpu.chunks(&mut out, 1, |_, x| x[0] = tiny());
             assert_eq!(out, [0.0; 8]);
+            assert_eq!(cpu.install(tiny), 0.0);
+            assert!(tiny() > 0.0, "the caller's own arithmetic");
+            let broken = catch_unwind(AssertUnwindSafe(|| cpu.install(|| cpu.run(1, |_| panic!("broken")))));
+            assert!(broken.is_err() && tiny() > 0.0, "after a panic too");
         }
+    }
+
+    #[test]
+    fn seats_are_not_shared() {
+        let cpu = Cpu::new(4).unwrap();
+        let taken: Vec<AtomicBool> = (0..cpu.threads()).map(|_| AtomicBool::new(false)).collect();
+        let seats = |inner: usize| {
+            let taken: Vec<AtomicBool> = (0..cpu.threads()).map(|_| AtomicBool::new(false)).collect();
+            cpu.run_with_seat(inner, |seat, _| {
+                assert!(!taken[seat].swap(true, Ordering::SeqCst), "seat {seat} of a run inside a piece");
+                taken[seat].store(false, Ordering::SeqCst);
+            });
+        };
+        for _ in 0..200 {
+            cpu.run_with_seat(9, |seat, piece| {
+                assert!(!taken[seat].swap(true, Ordering::SeqCst), "seat {seat}");
+                seats(piece);
+                taken[seat].store(false, Ordering::SeqCst);
+            });
+        }
+    }
+
+    #[test]
+    fn several_threads_may_use_one_cpu() {
+        let cpu = Cpu::new(3).unwrap();
+        std::thread::scope(|scope| {
+            for user in 0..4 {
+                let cpu = &cpu;
+                scope.spawn(move || {
+                    for round in 0..500 {
+                        let sum = AtomicUsize::new(0);
+                        cpu.run(10, |i| {
+                            sum.fetch_add(i + round * user, Ordering::Relaxed);
+                        });
+                        assert_eq!(sum.into_inner(), 45 + 10 * round * user);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn sleeping_workers_wake() {
+        let cpu = Cpu::new(2).unwrap();
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(2));
+            // Each piece waits for the other: two threads must have come.
+            let arrived = AtomicUsize::new(0);
+            let begun = Instant::now();
+            cpu.run(2, |_| {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                while arrived.load(Ordering::SeqCst) < 2 {
+                    assert!(begun.elapsed() < Duration::from_secs(60), "the worker did not wake");
+                    std::thread::yield_now();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_when_all_have_stopped() {
+        let cpu = Cpu::new(3).unwrap();
+        for round in 0..50 {
+            let (running, ids) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+            let work = |piece: usize| {
+                running.fetch_add(1, Ordering::SeqCst);
+                ids.lock().unwrap().push(std::thread::current().id());
+                let broken = piece == round % 7;
+                std::thread::sleep(Duration::from_micros(50));
+                running.fetch_sub(1, Ordering::SeqCst);
+                assert!(!broken, "piece {piece} is broken");
+            };
+            let panic = catch_unwind(AssertUnwindSafe(|| cpu.run(20, work))).unwrap_err();
+            assert_eq!(running.into_inner(), 0);
+            assert_eq!(*panic.downcast::<String>().unwrap(), format!("piece {} is broken", round % 7));
+            // The threads are there for the next run.
+            let calls = AtomicUsize::new(0);
+            cpu.run(20, |_| {
+                calls.fetch_add(1, Ordering::Relaxed);
+            });
+            assert_eq!(calls.into_inner(), 20);
+        }
+    }
+
+    #[test]
+    fn dropping_ends_the_threads() {
+        /// Counts the threads that ended.
+        struct Ended(&'static AtomicUsize);
+        impl Drop for Ended {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        static ENDED: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static MARK: std::cell::RefCell<Option<Ended>> = const { std::cell::RefCell::new(None) });
+        let cpu = Cpu::new(3).unwrap();
+        let (caller, arrived) = (std::thread::current().id(), AtomicUsize::new(0));
+        cpu.run(3, |_| {
+            // All three threads are here before any leaves.
+            arrived.fetch_add(1, Ordering::SeqCst);
+            while arrived.load(Ordering::SeqCst) < 3 {
+                std::thread::yield_now();
+            }
+            if std::thread::current().id() != caller {
+                MARK.with(|mark| *mark.borrow_mut() = Some(Ended(&ENDED)));
+            }
+        });
+        drop(cpu);
+        assert_eq!(ENDED.load(Ordering::SeqCst), 2);
     }
 }

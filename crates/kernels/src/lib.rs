@@ -17,6 +17,8 @@ mod batch_norm;
 mod buffer;
 mod conv;
 mod cpu;
+mod crew;
+mod denormals;
 mod elementwise;
 mod isa;
 mod local_response_norm;
