@@ -72,13 +72,18 @@ impl Session {
         let mut ranges = Ranges::new();
         ranges.extend([self.read(home), statistics, self.plan.scratch.clone()]);
         ranges.push(self.read(self.graph.node(conv.conv).inputs[0]));
-        ranges.extend(conv.residual.map(|id| self.read(id)));
+        // A block around one convolution adds what it reads.
+        let residual = conv.residual.map(|id| self.read(id));
+        let own = residual == Some(ranges[3].clone());
+        ranges.extend(residual.clone().filter(|_| !own));
         let forward = plan.forward.batch(self.batch);
         let (training, pitch) = (self.request.training, self.graph.node(home).shape.c);
 
         let mut slices = carve(&mut self.arena, &ranges);
-        let residual = if conv.residual.is_some() { slices.pop().map(|s| &*s) } else { None };
+        let other = if slices.len() > 4 { slices.pop().map(|s| &*s) } else { None };
         let [output, statistics, scratch, x] = &mut slices[..] else { unreachable!("four ranges are left") };
+        let x = &**x;
+        let residual = residual.and(if own { Some(x) } else { other });
         let params = p.of(conv.conv);
         let prepares = forward.prepared_len() > 0;
         let (made, scratch) = scratch.split_at_mut(if training { forward.prepared_len() } else { 0 });

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Graph, NodeId, Saved};
 use striate_kernels::{
-    Activation, Algorithm, ConvGeometry, Convolution, Cpu, WeightGradient, batch_norm_scratch, column_sums_scratch,
+    Activation, Algorithm, ConvGeometry, Convolution, Isa, WeightGradient, batch_norm_scratch, column_sums_scratch,
 };
 
 /// What a session is for.
@@ -73,12 +73,13 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// What a session of this request would take.
+    /// What a session of this request would take on all cores of this machine.
     ///
     /// # Errors
     /// If that is too much to be counted.
-    pub fn of(graph: &Graph, cpu: &Cpu, request: &Request) -> Result<Memory, EngineError> {
-        Plan::new(graph, cpu, request).map(|plan| plan.memory)
+    pub fn of(graph: &Graph, request: &Request) -> Result<Memory, EngineError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Plan::new(graph, Isa::from_env().unwrap_or_else(|_| Isa::detect()), threads, request).map(|plan| plan.memory)
     }
 
     /// All of it.
@@ -194,7 +195,8 @@ pub(crate) fn geometry(graph: &Graph, conv: NodeId, batch: usize) -> Option<Conv
 /// Everything that planning reads.
 struct Planner<'a> {
     graph: &'a Graph,
-    cpu: &'a Cpu,
+    isa: Isa,
+    threads: usize,
     request: &'a Request,
     /// For each node, whether a sweep computes the gradient by its activations.
     gradient: Vec<bool>,
@@ -203,12 +205,12 @@ struct Planner<'a> {
 
 impl Plan {
     /// Fails if the memory cannot be counted.
-    pub(crate) fn new(graph: &Graph, cpu: &Cpu, request: &Request) -> Result<Plan, EngineError> {
+    pub(crate) fn new(graph: &Graph, isa: Isa, threads: usize, request: &Request) -> Result<Plan, EngineError> {
         if !countable(graph, request.batch) {
             return Err(EngineError::TooLarge { network: graph.name().into(), batch: request.batch });
         }
         let (gradient, runs) = (with_gradient(graph, request), running(graph, request));
-        Ok(Planner { graph, cpu, request, gradient, runs }.plan())
+        Ok(Planner { graph, isa, threads, request, gradient, runs }.plan())
     }
 }
 
@@ -242,7 +244,7 @@ impl Planner<'_> {
     }
 
     fn conv(&self, conv: &mut Conv, in_sweep: bool, prepared: &mut usize) -> Option<ConvPlan> {
-        let (isa, request) = (self.cpu.isa(), self.request);
+        let (isa, request) = (self.isa, self.request);
         let g = geometry(self.graph, conv.conv, request.batch)?;
         let node = self.graph.node(conv.conv);
         let mut forward = Convolution::forward(isa, &g, request.algorithm);
@@ -286,7 +288,7 @@ impl Planner<'_> {
 
     /// Floats of work space of a step's passes.
     fn scratch(&self, planned: &Planned) -> usize {
-        let (threads, batch) = (self.cpu.threads(), self.request.batch);
+        let (threads, batch) = (self.threads, self.request.batch);
         match (&planned.step.kind, &planned.conv) {
             (Kind::Conv(conv), Some(plan)) => {
                 let node = self.graph.node(conv.conv);

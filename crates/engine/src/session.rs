@@ -54,7 +54,7 @@ impl Session {
             return Err(EngineError::Batch { planned: 0, found: 0 });
         }
         let too_large = || EngineError::TooLarge { network: graph.name().into(), batch: request.batch };
-        let plan = Plan::new(&graph, &cpu, request)?;
+        let plan = Plan::new(&graph, cpu.isa(), cpu.threads(), request)?;
         let arena = Buffer::try_zeroed(plan.floats).ok_or_else(too_large)?;
         let prepared = Buffer::try_zeroed(plan.prepared).ok_or_else(too_large)?;
         let mut switches = Vec::new();

@@ -186,7 +186,7 @@ impl Golden {
         let memory = Memory::of(&graph, &Request::train(&graph, self.input[0]))?;
         let images = self.input.iter().fold(4, |n: usize, &side| n.saturating_mul(side));
         // The filled and the changed parameters, their gradients, and the optimiser's.
-        Ok((memory.buffers + memory.scratch + 16 * graph.parameter_count()).saturating_add(images))
+        Ok((memory.total() + 16 * graph.parameter_count()).saturating_add(images))
     }
 
     /// Fills the network by the rule, runs it, and compares.

@@ -91,7 +91,7 @@ impl Bench {
             if mode == "train" { Request::train(&graph, args.batch()) } else { Request::predict(args.batch()) };
         let memory = Memory::of(&graph, &request)?;
         let images = 4 * args.batch() * input.len();
-        must_fit(memory.buffers + memory.scratch + images + 12 * graph.parameter_count())?;
+        must_fit(memory.total() + images + 12 * graph.parameter_count())?;
         let cpu = args.machine.cpu()?;
         let threads = cpu.threads();
         let (batch, seconds) = (args.batch(), args.seconds);

@@ -122,7 +122,7 @@ pub fn must_fit(need: usize) -> Result<()> {
 /// Fails if predicting so many images at once takes more than the machine has free.
 pub fn must_fit_to_predict(graph: &Graph, batch: usize) -> Result<()> {
     let memory = Memory::of(graph, &Request::predict(batch))?;
-    must_fit(memory.buffers + memory.scratch)
+    must_fit(memory.total())
 }
 
 /// Prints a line of JSON on stdout.

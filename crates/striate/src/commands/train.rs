@@ -209,7 +209,7 @@ fn announce(c: &Config, data: &DataSet) -> Result<()> {
         striate_train::Rule::Sgd { .. } => "sgd",
         striate_train::Rule::AdamW { .. } => "adamw",
     };
-    let need = memory.buffers + memory.scratch + 12 * parameters;
+    let need = memory.total() + 12 * parameters;
     must_fit(need)?;
     let need = bytes(need);
     let (epochs, batch, lr, seed) = (c.epochs, c.batch, c.learning_rate, c.seed);

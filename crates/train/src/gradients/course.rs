@@ -93,7 +93,7 @@ impl Trial<'_> {
         let (graph, _) = variant.build(&self.options(variant))?;
         let request = Stepper::request(&graph, self.batch(), &Probe::new(&graph).nodes());
         let memory = Memory::of(&graph, &request)?;
-        Ok(memory.buffers + memory.scratch + 12 * graph.parameter_count())
+        Ok(memory.total() + 12 * graph.parameter_count())
     }
 
     fn options(&self, variant: &Variant) -> Options {

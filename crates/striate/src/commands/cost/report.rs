@@ -206,7 +206,7 @@ fn sees(graph: &Graph) -> Option<[f64; 2]> {
 /// Bytes to predict one image, weights included.
 fn memory(graph: &Graph) -> Result<usize> {
     let memory = Memory::of(graph, &Request::predict(1))?;
-    Ok(memory.buffers + memory.scratch + 4 * (graph.parameter_count() + graph.statistic_count()))
+    Ok(memory.total() + 4 * (graph.parameter_count() + graph.statistic_count()))
 }
 
 /// One figure as a share of another: `0.720`.

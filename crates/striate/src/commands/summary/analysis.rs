@@ -43,7 +43,7 @@ impl<'a> Analysis<'a> {
     pub fn new(graph: &'a Graph, batch: usize, precision: Precision) -> Result<Analysis<'a>> {
         let of = |request: &Request| Memory::of(graph, request);
         let (predict, train) = (of(&Request::predict(batch))?, of(&Request::train(graph, batch))?);
-        let beside_weights = |m: Memory| m.buffers * precision.bytes() / 4 + m.scratch;
+        let beside_weights = |m: Memory| m.buffers * precision.bytes() / 4 + m.scratch + m.prepared;
         let (training, predicting) = (graph.training_multiply_adds(), graph.predicting());
         let fields = graph.receptive_fields();
         let layers = graph.nodes().iter().enumerate().map(|(i, node)| LayerFigures {
