@@ -36,8 +36,8 @@ pub use batch_norm::{
 };
 pub use buffer::Buffer;
 pub use conv::{
-    Activation, ConvGeometry, Destination, Epilogue, combine_moments, conv_backward_data, conv_backward_weight,
-    conv_forward,
+    Activation, ConvGeometry, Destination, Epilogue, Winograd, WinogradGradient, combine_moments, conv_backward_data,
+    conv_backward_weight, conv_forward,
 };
 pub use cpu::Cpu;
 pub use elementwise::{add_assign, add_map2, map};
