@@ -255,6 +255,8 @@ where
                 if r < at.rows && c < at.cols {
                     let pixel = (at.image * w.g.out_h + at.y + r) * w.g.out_w + at.x + c;
                     let to = out.get().wrapping_add(pixel * pitch + channel);
+                    // Where the tile to the right is stored.
+                    s.prefetch(to.wrapping_add(M * pitch));
                     let mut v = s.add(line[c], bias);
                     // Safety: these channels exist in this pixel, and no other piece writes them.
                     unsafe {

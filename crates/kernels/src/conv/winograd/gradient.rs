@@ -36,16 +36,17 @@ impl WinogradGradient {
     /// For `g`, or `None` where it does not apply: the kernel is 3×3, stride, dilation and groups are 1. Any padding.
     pub fn new(isa: Isa, g: &ConvGeometry) -> Option<Self> {
         /// Floats of transformed tiles: part of a third-level cache.
-        const CACHED: usize = 4 << 20;
-        /// Tiles whose columns of x and dy fit into a first-level cache.
+        const CACHED: usize = 1200 << 10;
+        /// Tiles whose columns of x and dy fit into a first-level cache, and as many as make a sum worth its loading.
         const MOST: usize = 128;
+        const LEAST: usize = 64;
         /// Pieces to aim for, so that no core idles long at the end.
         const PIECES: usize = 12;
         if !applies(g) {
             return None;
         }
         let (lanes, widest) = panel(isa);
-        let chunk = (CACHED / (FREQUENCIES * (g.c_in + g.c_out))).clamp(16, MOST);
+        let chunk = (CACHED / (FREQUENCIES * (g.c_in + g.c_out))).clamp(LEAST, MOST);
         let mut this = Self { isa, g: *g, lanes, widest, chunk, split: 1 };
         this.split = [1, 2, 3, 4, 6, 12].into_iter().find(|split| this.parts() * split >= PIECES).unwrap_or(12);
         Some(this)

@@ -4,8 +4,8 @@
 //! Tiles of 2 × 2 or 4 × 4 outputs start at the output's corner; coordinates outside x read as zeros, so that nothing
 //! beyond the border is ever touched, and tiles that reach over the output's edge write only what exists.
 //!
-//! **Rounding.** Largest error over the root mean square of the result, of normal data: below 2e-6 · (2 + √c) / √c for
-//! F(2×2), five times that for F(4×4) and its weight gradient; tests hold it.
+//! **Rounding.** Largest error over the root mean square of the result, of normal data and up to 512 channels: 4e-6 for
+//! F(2×2), 1.5e-5 for F(4×4) and its weight gradient, which tests hold.
 
 mod forward;
 mod gradient;
@@ -49,8 +49,11 @@ impl Winograd {
     /// F(`size` × `size`, 3×3) for `g`, or `None` where it does not apply: `size` is 2 or 4, the kernel 3×3, stride,
     /// dilation and groups 1. Any padding.
     pub fn new(isa: Isa, g: &ConvGeometry, size: usize) -> Option<Self> {
-        /// Floats of transformed tiles and of products that a piece works on: most of a second-level cache.
-        const CACHED: usize = 160 << 10;
+        /// Floats of transformed tiles and of products that a piece works on: part of a second-level cache.
+        const CACHED: usize = 128 << 10;
+        /// Tiles of a piece that are worth the reading of weights, and beyond which no more is won.
+        const LEAST: usize = 12;
+        const MOST: usize = 24;
         /// Floats of transformed weights above which they are read too slowly to be read for every few tiles.
         const LARGE: usize = 4 << 20;
         /// Floats of transformed tiles that are shared: part of a third-level cache.
@@ -64,7 +67,7 @@ impl Winograd {
         let frequencies = (size + 2) * (size + 2);
         let tiles = Tiles::new(g, size).count();
         let per_tile = frequencies * (Rows::new(1, g.c_in).tile + widest * lanes);
-        let block = (CACHED / per_tile / 12 * 12).clamp(12, 48);
+        let block = (CACHED / per_tile).min(tiles / PIECES).clamp(LEAST, MOST);
         let large = frequencies * g.c_in * g.c_out > LARGE;
         let private = !large && tiles >= PIECES * block;
         let mut this = Self { isa, g: *g, size, lanes, widest, private, chunk: tiles.max(1), block };
@@ -131,16 +134,16 @@ impl Winograd {
         }
     }
 
-    /// Multiply-adds done, for comparison with other algorithms: those of the products, tiles that reach over the edge and
-    /// lanes beyond the last channel included; for the transforms, half as many as they have vector operations and loads
-    /// and stores together, of whole vectors; and eight for each prepared weight of every pass over those, which is what
-    /// reading them from a third-level cache takes.
+    /// Multiply-adds done, for comparison with other algorithms: those of the products, with tiles that reach over the edge
+    /// and lanes beyond the last channel; 8 for each transformed input and 7 for each product transformed back, which is
+    /// what transforms were measured to take; and 8 for each prepared weight in every pass over those, for reading them
+    /// from memory.
     pub fn cost(&self) -> f64 {
         let (frequencies, tiles) = (self.frequencies() as f64, self.tiles().count() as f64);
         let outputs = (self.vectors() * self.lanes) as f64;
         let inputs = (self.g.c_in.div_ceil(self.lanes) * self.lanes) as f64;
         let products = tiles * frequencies * self.g.c_in as f64 * outputs;
-        let transforms = tiles * frequencies * (6.0 * inputs + 5.0 * outputs);
+        let transforms = tiles * frequencies * (8.0 * inputs + 7.0 * outputs);
         let passes = if self.private { 1 } else { self.chunks() };
         products + transforms + 8.0 * (passes * self.prepared_len()) as f64
     }

@@ -113,6 +113,12 @@ impl Map<'_> {
         let window = self.window::<I>(at.image, at.y, at.x, pad);
         let whole = self.c / S::LANES * S::LANES;
         for channel in (0..whole).step_by(S::LANES) {
+            // What the tile to the right reads beyond this one's window.
+            for r in 0..I {
+                for next in 1..O - 1 {
+                    s.prefetch(window[r][I - 1].wrapping_add(next * self.c + channel));
+                }
+            }
             // Safety: a vector of channels from `channel` on exists in every pixel and in the zeros.
             let t = unsafe { columns::<L, S, I, O, true>(s, |r, c| window[r][c].wrapping_add(channel), S::LANES) };
             // Safety: as the caller vouches.
