@@ -41,6 +41,9 @@ pub(super) fn run<const M: usize, const T: usize>(
     Output: Transform<T, M>,
 {
     check(w, cpu, x, prepared, epilogue, &to, scratch);
+    if to.values.is_empty() {
+        return;
+    }
     let (zeros, scratch) = scratch.split_at_mut(w.zeros_len());
     let inputs = w.inputs_len() * if w.private { cpu.threads() } else { 1 };
     let (inputs, products) = scratch.split_at_mut(inputs);
@@ -74,7 +77,7 @@ pub(super) fn run<const M: usize, const T: usize>(
                 });
             } else {
                 /// Tiles that are transformed by one piece.
-                const FEW: usize = 4;
+                const FEW: usize = 2;
                 let rows = w.rows();
                 cpu.run(chunk.len().div_ceil(FEW), |piece| {
                     let to = inputs.get().wrapping_add(piece * FEW * rows.tile);

@@ -72,7 +72,7 @@ impl WinogradGradient {
     /// If a length contradicts the geometry.
     pub fn run(&self, cpu: &Cpu, x: &[f32], dy: &[f32], dw: &mut [f32], adds: bool, scratch: &mut [f32]) {
         /// Tiles that are transformed by one piece.
-        const FEW: usize = 4;
+        const FEW: usize = 2;
         let g = &self.g;
         g.check(x.len(), dw.len(), dy.len(), scratch.len(), self.scratch(cpu.threads()));
         let (inputs, outputs) = (self.inputs(), self.outputs());

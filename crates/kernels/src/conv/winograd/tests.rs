@@ -155,6 +155,25 @@ fn nothing_beyond_an_image_is_read() {
 }
 
 #[test]
+fn the_weight_gradient_reads_nothing_beyond_its_maps() {
+    let g = geometry([2, 6, 7], [18, 5], [1; 4]);
+    let k = Case::new(g);
+    let amid_nan = |values: &[f32]| [&[f32::NAN; 1000], values, &[f32::NAN; 1000]].concat();
+    let (x, dy) = (amid_nan(&k.x), amid_nan(&k.dy));
+    let run = |cpu: &Cpu, x: &[f32], dy: &[f32]| {
+        let w = WinogradGradient::new(cpu.isa(), &g).unwrap();
+        let mut dw = scratch(g.weight_len());
+        w.run(cpu, x, dy, &mut dw, false, &mut scratch(w.scratch(cpu.threads())));
+        dw
+    };
+    let (x, dy) = (&x[1000..1000 + g.x_len()], &dy[1000..1000 + g.y_len()]);
+    let alone = everywhere("amid NaN", |cpu| run(cpu, x, dy));
+    for (alone, expected) in alone.iter().zip(everywhere("alone", |cpu| run(cpu, &k.x, &k.dy))) {
+        assert_same_bits("the weight gradient", alone, &expected);
+    }
+}
+
+#[test]
 fn scale_bias_residual_and_activation() {
     let g = geometry([2, 7, 6], [12, 21], [1; 4]);
     let k = Case::new(g);
@@ -322,6 +341,9 @@ fn no_images_leave_nothing_or_zeros() {
     for isa in Isa::available() {
         let cpu = Cpu::with_isa(2, isa).unwrap();
         assert!(k.run(&cpu, &Winograd::new(isa, &g, 4).unwrap(), &[], None, &Epilogue::default()).is_empty());
+        let w = Winograd::new(isa, &g, 2).unwrap();
+        let to = Destination { values: &mut [], pitch: 9, channel: 5, adds: true, moments: None };
+        w.run(&cpu, &[], &scratch(w.prepared_len()), &Epilogue::default(), to, &mut scratch(w.scratch(2)));
         let w = WinogradGradient::new(isa, &g).unwrap();
         let mut dw = scratch(g.weight_len());
         w.run(&cpu, &[], &[], &mut dw, false, &mut scratch(w.scratch(2)));

@@ -11,7 +11,7 @@ pub(super) trait Transform<const I: usize, const O: usize> {
     fn line<S: Simd>(s: S, x: [S::Vector; I]) -> [S::Vector; O];
 }
 
-/// Applies a transform down the columns of I × I values; element (r, c) of what it gives is [r][c] and goes along rows
+/// Applies a transform down the columns of I × I values; element (r, c) of what it gives is `[r][c]` and goes along rows
 /// next. `from(r, c)` is where value (r, c) of `lanes` channels stands; `FULL` says that `lanes` is all of a vector.
 ///
 /// # Safety
