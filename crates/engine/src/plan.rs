@@ -297,7 +297,8 @@ impl Planner<'_> {
                 let forward = kept + moments.next_multiple_of(16) + plan.forward.scratch(threads);
                 let data = plan.data.as_ref().map_or(0, |d| d.prepared_len() + d.scratch(threads));
                 let weight = plan.weight.as_ref().map_or(0, |w| w.scratch(threads));
-                let bias = if planned.in_sweep { column_sums_scratch(batch * node.shape.len(), node.shape.c) } else { 0 };
+                let bias =
+                    if planned.in_sweep { column_sums_scratch(batch * node.shape.len(), node.shape.c) } else { 0 };
                 forward.max(data).max(weight).max(bias)
             }
             (Kind::Norm(norm), _) => {

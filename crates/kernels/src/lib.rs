@@ -38,8 +38,8 @@ pub use batch_norm::{
 };
 pub use buffer::Buffer;
 pub use conv::{
-    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, combine_moments,
-    conv_backward_data, conv_backward_weight, conv_forward,
+    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, Winograd,
+    WinogradGradient, combine_moments, conv_backward_data, conv_backward_weight, conv_forward,
 };
 pub use cpu::Cpu;
 pub use elementwise::{add_assign, add_map2, map};
@@ -58,4 +58,5 @@ pub use simd::{Kernel, Simd};
 pub use softmax::{cross_entropy, softmax, softmax_backward, tempered_softmax};
 pub use sums::{column_sums, column_sums_scratch};
 pub use update::{AdamW, Sgd, adamw, sgd};
-mod stub; pub use stub::*;
+mod stub;
+pub use stub::*;

@@ -15,7 +15,8 @@ pub(super) fn run(view: &View<'_>, program: &mut Program) {
         let own = step.output();
         let Some(other) = inputs.iter().map(|i| root[i.index()]).find(|i| *i != own) else { return false };
         // What the step reads already cannot be read, nor its gradient be written, a second time.
-        if step.residual().is_some() || view.graph.node(step.nodes[0]).inputs.contains(&other) && view.request.training {
+        if step.residual().is_some() || view.graph.node(step.nodes[0]).inputs.contains(&other) && view.request.training
+        {
             return false;
         }
         match &mut step.kind {

@@ -3,6 +3,7 @@
 
 use super::linear::Linear;
 use super::pass::Pass;
+use super::winograd::Winograd;
 use super::{ConvGeometry, Destination, Epilogue, depthwise, moments};
 use crate::{Cpu, Isa};
 
@@ -53,6 +54,8 @@ pub struct Convolution {
     isa: Isa,
     direction: Direction,
     algorithm: Algorithm,
+    /// Of the convolution that is computed, which for a data gradient is the turned one.
+    winograd: Option<Winograd>,
 }
 
 impl Convolution {
@@ -67,17 +70,32 @@ impl Convolution {
     }
 
     fn plan(isa: Isa, g: &ConvGeometry, direction: Direction, wish: Option<Algorithm>) -> Self {
-        let ways = Algorithm::ALL.map(|algorithm| Self { geometry: *g, isa, direction, algorithm });
+        let ways = Algorithm::ALL.map(|algorithm| Self::by(algorithm, isa, g, direction));
         let able = ways.into_iter().filter(Self::applies);
         let wished = able.clone().find(|way| Some(way.algorithm) == wish);
         let cheapest = || able.min_by(|a, b| a.cost().total_cmp(&b.cost()));
         wished.or_else(cheapest).unwrap_or(ways[0])
     }
 
+    fn by(algorithm: Algorithm, isa: Isa, g: &ConvGeometry, direction: Direction) -> Self {
+        let computed = match direction {
+            Direction::Forward => Some(*g),
+            Direction::Data => g.turned(),
+        };
+        let size = match algorithm {
+            Algorithm::Winograd2 => 2,
+            _ => 4,
+        };
+        let winograd = matches!(algorithm, Algorithm::Winograd2 | Algorithm::Winograd4);
+        let winograd = computed.filter(|_| winograd).and_then(|g| Winograd::new(isa, &g, size));
+        Self { geometry: *g, isa, direction, algorithm, winograd }
+    }
+
     /// Every way that applies, with its cost.
     pub fn ways(&self) -> impl Iterator<Item = (Algorithm, f64)> {
         let this = *self;
-        let ways = Algorithm::ALL.into_iter().map(move |algorithm| Self { algorithm, ..this });
+        let by = move |algorithm| Self::by(algorithm, this.isa, &this.geometry, this.direction);
+        let ways = Algorithm::ALL.into_iter().map(by);
         ways.filter(Self::applies).map(|way| (way.algorithm, way.cost()))
     }
 
@@ -88,7 +106,8 @@ impl Convolution {
 
     /// The same plan for another number of images: weights prepared for one serve the other.
     pub fn batch(self, n: usize) -> Self {
-        Self { geometry: ConvGeometry { n, ..self.geometry }, ..self }
+        let winograd = self.winograd.map(|w| w.batch(n));
+        Self { geometry: ConvGeometry { n, ..self.geometry }, winograd, ..self }
     }
 
     fn applies(&self) -> bool {
@@ -99,7 +118,7 @@ impl Convolution {
             Algorithm::Direct => !g.is_depthwise(),
             Algorithm::Depthwise => g.is_depthwise(),
             Algorithm::Linear => g.is_linear() && g.n <= FEW,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => false,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd.is_some(),
         }
     }
 
@@ -107,7 +126,7 @@ impl Convolution {
     /// which come from memory.
     pub fn cost(&self) -> f64 {
         /// Multiply-adds in the time in which one float comes from memory.
-        const FLOAT: f64 = 20.0;
+        const FLOAT: f64 = 8.0;
         /// Share of the peak that the direct tile reaches.
         const DIRECT: f64 = 0.85;
         let products = self.geometry.multiply_adds() as f64;
@@ -115,7 +134,7 @@ impl Convolution {
             Algorithm::Direct => products / DIRECT + FLOAT * self.prepared_len() as f64,
             Algorithm::Depthwise => products,
             Algorithm::Linear => products + FLOAT * self.geometry.weight_len() as f64 / 2.0,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => f64::INFINITY,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().cost(),
         }
     }
 
@@ -125,6 +144,11 @@ impl Convolution {
             Direction::Data => (None, Some(Pass::backward_data(&self.geometry))),
         };
         forward.into_iter().chain(data.into_iter().flatten())
+    }
+
+    fn winograd(&self) -> &Winograd {
+        let Some(winograd) = &self.winograd else { unreachable!("planned where it applies") };
+        winograd
     }
 
     fn linear(&self) -> Linear {
@@ -138,7 +162,7 @@ impl Convolution {
             Algorithm::Direct => self.passes().map(|pass| pass.packed_len()).sum(),
             Algorithm::Depthwise => depthwise::scratch(&self.geometry),
             Algorithm::Linear => 0,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().prepared_len(),
         }
     }
 
@@ -170,16 +194,19 @@ impl Convolution {
             }
             Algorithm::Depthwise => depthwise::prepare(g, weight, scale, prepared),
             Algorithm::Linear => {}
-            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+            Algorithm::Winograd2 | Algorithm::Winograd4 => match self.direction {
+                Direction::Forward => self.winograd().prepare(cpu, weight, scale, prepared),
+                Direction::Data => self.winograd().prepare_turned(cpu, weight, prepared),
+            },
         }
     }
 
     /// Floats of scratch that [`Convolution::run`] needs with `threads` threads.
-    pub fn scratch(&self, _threads: usize) -> usize {
+    pub fn scratch(&self, threads: usize) -> usize {
         match self.algorithm {
             Algorithm::Direct => self.passes().map(|pass| pass.scratch()).max().unwrap_or(0),
             Algorithm::Depthwise | Algorithm::Linear => 0,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().scratch(threads),
         }
     }
 
@@ -188,7 +215,7 @@ impl Convolution {
         let blocks = match self.algorithm {
             Algorithm::Direct => Pass::forward(&self.geometry).blocks(self.isa),
             Algorithm::Depthwise | Algorithm::Linear => return None,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().moment_blocks(),
         };
         Some(blocks * moments::block_len(self.geometry.c_out))
     }
@@ -229,7 +256,9 @@ impl Convolution {
             Algorithm::Depthwise => depthwise::data_gradient(cpu, g, x, weights, to.values, to.adds),
             Algorithm::Linear if forward => self.linear().forward(cpu, x, weights, epilogue, to),
             Algorithm::Linear => self.linear().data_gradient(cpu, x, weights, to.adds, to.values),
-            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+            Algorithm::Winograd2 | Algorithm::Winograd4 => {
+                self.winograd().run(cpu, x, weights, epilogue, to.again(), scratch);
+            }
         });
     }
 

@@ -61,6 +61,11 @@ impl<'a> Destination<'a> {
         Self { adds: true, ..Self::assign(values, channels) }
     }
 
+    /// The same destination for a shorter time.
+    pub(super) fn again(&mut self) -> Destination<'_> {
+        Destination { values: self.values, moments: self.moments.as_deref_mut(), ..*self }
+    }
+
     /// Zeros the channels that are written.
     pub(super) fn fill(&mut self, channels: usize) {
         if self.pitch == channels {

@@ -14,12 +14,14 @@ mod linear;
 mod moments;
 mod pack;
 mod pass;
+mod product;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod weight_copies;
 mod weight_gradient;
 mod weight_tile;
+mod winograd;
 
 pub use backward_data::conv_backward_data;
 pub use backward_weight::conv_backward_weight;
@@ -28,6 +30,7 @@ pub use epilogue::{Activation, Destination, Epilogue};
 pub use forward::conv_forward;
 pub use moments::combine_moments;
 pub use weight_gradient::WeightGradient;
+pub use winograd::{Winograd, WinogradGradient};
 
 /// The shapes of one convolution: x `(n, h, w, c_in)` with weights `(c_out, c_in / groups, kernel)` gives y
 /// `(n, out_h, out_w, c_out)`.
@@ -81,6 +84,25 @@ impl ConvGeometry {
     /// Multiply-adds of one pass, counting taps that fall into padding: half the usual floating point operations.
     pub fn multiply_adds(&self) -> usize {
         self.n * self.out_h * self.out_w * self.weight_len()
+    }
+
+    /// The convolution of stride 1 that a data gradient is: x and y, and their channels, have changed places, and the kernel
+    /// is turned by half a turn. `None` for other strides, and where padding reaches beyond the kernel.
+    pub fn turned(&self) -> Option<Self> {
+        let mut pad = [0; 2];
+        for axis in 0..2 {
+            pad[axis] = (self.dilation[axis] * (self.kernel[axis] - 1)).checked_sub(self.pad[axis])?;
+        }
+        (self.stride == [1, 1]).then_some(Self {
+            h: self.out_h,
+            w: self.out_w,
+            c_in: self.c_out,
+            out_h: self.h,
+            out_w: self.w,
+            c_out: self.c_in,
+            pad,
+            ..*self
+        })
     }
 
     /// Elements of x.

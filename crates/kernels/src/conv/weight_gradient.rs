@@ -1,6 +1,7 @@
 //! The gradient of a convolution by its weights, planned: an algorithm chosen by its cost (or given), then any number of runs.
 
 use super::linear::Linear;
+use super::winograd::WinogradGradient;
 use super::{Algorithm, ConvGeometry, backward_weight, depthwise};
 use crate::{Cpu, Isa};
 
@@ -10,16 +11,22 @@ pub struct WeightGradient {
     geometry: ConvGeometry,
     isa: Isa,
     algorithm: Algorithm,
+    winograd: Option<WinogradGradient>,
 }
 
 impl WeightGradient {
     /// The cheapest way; `wish` where it applies.
     pub fn new(isa: Isa, g: &ConvGeometry, wish: Option<Algorithm>) -> Self {
-        let ways = Algorithm::ALL.map(|algorithm| Self { geometry: *g, isa, algorithm });
+        let ways = Algorithm::ALL.map(|algorithm| Self::by(algorithm, isa, g));
         let able = ways.into_iter().filter(Self::applies);
         let wished = able.clone().find(|way| Some(way.algorithm) == wish);
         let cheapest = || able.min_by(|a, b| a.cost().total_cmp(&b.cost()));
         wished.or_else(cheapest).unwrap_or(ways[0])
+    }
+
+    fn by(algorithm: Algorithm, isa: Isa, g: &ConvGeometry) -> Self {
+        let winograd = (algorithm == Algorithm::Winograd4).then(|| WinogradGradient::new(isa, g)).flatten();
+        Self { geometry: *g, isa, algorithm, winograd }
     }
 
     /// The algorithm that was chosen.
@@ -30,13 +37,14 @@ impl WeightGradient {
     /// Every way that applies, with its cost.
     pub fn ways(&self) -> impl Iterator<Item = (Algorithm, f64)> {
         let this = *self;
-        let ways = Algorithm::ALL.into_iter().map(move |algorithm| Self { algorithm, ..this });
+        let ways = Algorithm::ALL.into_iter().map(move |algorithm| Self::by(algorithm, this.isa, &this.geometry));
         ways.filter(Self::applies).map(|way| (way.algorithm, way.cost()))
     }
 
     /// The same plan for another number of images.
     pub fn batch(self, n: usize) -> Self {
-        Self { geometry: ConvGeometry { n, ..self.geometry }, ..self }
+        let winograd = self.winograd.map(|w| w.batch(n));
+        Self { geometry: ConvGeometry { n, ..self.geometry }, winograd, ..self }
     }
 
     fn applies(&self) -> bool {
@@ -47,7 +55,7 @@ impl WeightGradient {
             Algorithm::Direct => !g.is_depthwise(),
             Algorithm::Depthwise => g.is_depthwise(),
             Algorithm::Linear => g.is_linear() && g.n <= FEW,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => false,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd.is_some(),
         }
     }
 
@@ -59,17 +67,22 @@ impl WeightGradient {
         match self.algorithm {
             Algorithm::Direct => products / DIRECT,
             Algorithm::Depthwise | Algorithm::Linear => products,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => f64::INFINITY,
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().cost(),
         }
     }
 
+    fn winograd(&self) -> &WinogradGradient {
+        let Some(winograd) = &self.winograd else { unreachable!("planned where it applies") };
+        winograd
+    }
+
     /// Floats of scratch that [`WeightGradient::run`] needs with `threads` threads.
-    pub fn scratch(&self, _threads: usize) -> usize {
+    pub fn scratch(&self, threads: usize) -> usize {
         match self.algorithm {
             Algorithm::Direct => backward_weight::scratch(&self.geometry),
             Algorithm::Depthwise => depthwise::weight_scratch(&self.geometry),
             Algorithm::Linear => 0,
-            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().scratch(threads),
         }
     }
 
@@ -92,7 +105,7 @@ impl WeightGradient {
             Algorithm::Linear => {
                 Linear { n: g.n, inputs: g.c_in, outputs: g.c_out }.weight_gradient(cpu, x, dy, adds, dw);
             }
-            Algorithm::Winograd2 | Algorithm::Winograd4 => unreachable!("not planned"),
+            Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().run(cpu, x, dy, dw, adds, scratch),
         });
     }
 }

@@ -5,7 +5,8 @@
 use super::{Kernel, Simd};
 use std::arch::x86_64::{
     __m256, __m256i, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
-    _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
 /// Proof that the machine has AVX2 and FMA.
@@ -108,5 +109,32 @@ impl Simd for Avx2 {
     unsafe fn store_first(self, v: __m256, to: *mut f32, len: usize) {
         // Safety: as for store; lanes the mask leaves out are not touched.
         unsafe { _mm256_maskstore_ps(to, mask(len), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn turn(self, from: *const f32, pitch: usize, rows: usize, columns: usize, to: *mut f32) {
+        // Safety: `self` proves the features; rows and columns that are left out are not touched, and `to` has room.
+        unsafe {
+            let mut v = [_mm256_setzero_ps(); 8];
+            for r in 0..8 {
+                if r < rows {
+                    v[r] = self.load_first(from.add(r * pitch), columns);
+                }
+            }
+            // Squares of four within halves of vectors, for each four rows.
+            for i in [0, 4] {
+                let (a, b) = (_mm256_unpacklo_ps(v[i], v[i + 1]), _mm256_unpackhi_ps(v[i], v[i + 1]));
+                let (c, d) = (_mm256_unpacklo_ps(v[i + 2], v[i + 3]), _mm256_unpackhi_ps(v[i + 2], v[i + 3]));
+                v[i] = _mm256_shuffle_ps::<0b01_00_01_00>(a, c);
+                v[i + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, c);
+                v[i + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(b, d);
+                v[i + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(b, d);
+            }
+            // Then the halves themselves.
+            for j in 0..4 {
+                self.store(_mm256_permute2f128_ps::<0x20>(v[j], v[j + 4]), to.add(j * 8));
+                self.store(_mm256_permute2f128_ps::<0x31>(v[j], v[j + 4]), to.add((j + 4) * 8));
+            }
+        }
     }
 }

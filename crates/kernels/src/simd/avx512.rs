@@ -5,7 +5,8 @@
 use super::{Kernel, Simd};
 use std::arch::x86_64::{
     __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-    _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
+    _mm512_shuffle_ps, _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
 /// Proof that the machine has AVX-512 F, BW, DQ and VL.
@@ -101,5 +102,48 @@ impl Simd for Avx512 {
     unsafe fn store_first(self, v: __m512, to: *mut f32, len: usize) {
         // Safety: as for store; lanes the mask leaves out are not touched.
         unsafe { _mm512_mask_storeu_ps(to, mask(len), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn turn(self, from: *const f32, pitch: usize, rows: usize, columns: usize, to: *mut f32) {
+        // Safety: `self` proves the features; rows and columns that are left out are not touched, and `to` has room.
+        unsafe {
+            let mut v = [_mm512_setzero_ps(); 16];
+            for r in 0..16 {
+                if r < rows {
+                    v[r] = self.load_first(from.add(r * pitch), columns);
+                }
+            }
+            // Squares of four within quarters of vectors, for each four rows: v[4 i + j] holds columns 4 q + j of rows
+            // 4 i .. 4 i + 4 in its quarters q.
+            for i in (0..16).step_by(4) {
+                let (a, b) = (_mm512_unpacklo_ps(v[i], v[i + 1]), _mm512_unpackhi_ps(v[i], v[i + 1]));
+                let (c, d) = (_mm512_unpacklo_ps(v[i + 2], v[i + 3]), _mm512_unpackhi_ps(v[i + 2], v[i + 3]));
+                v[i] = _mm512_shuffle_ps::<0b01_00_01_00>(a, c);
+                v[i + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(a, c);
+                v[i + 2] = _mm512_shuffle_ps::<0b01_00_01_00>(b, d);
+                v[i + 3] = _mm512_shuffle_ps::<0b11_10_11_10>(b, d);
+            }
+            // Then the quarters themselves.
+            for j in 0..4 {
+                let (a, b) = (
+                    _mm512_shuffle_f32x4::<0b01_00_01_00>(v[j], v[j + 4]),
+                    _mm512_shuffle_f32x4::<0b11_10_11_10>(v[j], v[j + 4]),
+                );
+                let (c, d) = (
+                    _mm512_shuffle_f32x4::<0b01_00_01_00>(v[j + 8], v[j + 12]),
+                    _mm512_shuffle_f32x4::<0b11_10_11_10>(v[j + 8], v[j + 12]),
+                );
+                let turned = [
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(a, c),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(a, c),
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(b, d),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(b, d),
+                ];
+                for q in 0..4 {
+                    self.store(turned[q], to.add((4 * q + j) * 16));
+                }
+            }
+        }
     }
 }

@@ -70,6 +70,36 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `len` floats at `to` can be written, and `len <= LANES`.
     unsafe fn store_first(self, v: Self::Vector, to: *mut f32, len: usize);
 
+    /// Writes `LANES` rows of `LANES` floats to `to`: column `c` of `rows` rows of `columns` floats, `pitch` apart from
+    /// `from` on, becomes row `c`; everything else is zero.
+    ///
+    /// # Safety
+    /// `rows` and `columns` are at most `LANES`, `columns` floats of each row can be read, and `LANES * LANES` floats at
+    /// `to`, apart from those, can be written.
+    #[inline(always)]
+    unsafe fn turn(self, from: *const f32, pitch: usize, rows: usize, columns: usize, to: *mut f32) {
+        for c in 0..Self::LANES {
+            for r in 0..Self::LANES {
+                // Safety: as the caller vouches.
+                unsafe {
+                    *to.add(c * Self::LANES + r) = if r < rows && c < columns { *from.add(r * pitch + c) } else { 0.0 }
+                };
+            }
+        }
+    }
+
+    /// Asks for the cache line at `from`, which need not be readable, to be fetched.
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // Safety: a prefetch of any address is harmless, and every x86-64 has it.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(from.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = from;
+    }
+
     /// The first lanes from `from`, as many as it has and fit; the others are zero.
     #[inline(always)]
     fn read(self, from: &[f32]) -> Self::Vector {
@@ -141,6 +171,47 @@ mod tests {
                         let expected: Vec<f32> = a.iter().zip(b).map(|(&a, &b)| f(a, b)).take(row.len()).collect();
                         assert_eq!(row, expected, "{} at {len}", isa.name());
                     }
+                }
+            }
+        }
+    }
+
+    /// Turns `rows` rows of `columns` floats of `from`, `pitch` apart.
+    struct Turn<'a> {
+        from: &'a [f32],
+        pitch: usize,
+        rows: usize,
+        columns: usize,
+    }
+
+    impl Kernel for Turn<'_> {
+        type Output = (usize, Vec<f32>);
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Self::Output {
+            let Self { from, pitch, rows, columns } = self;
+            let from = &from[..(rows * pitch).saturating_sub(pitch - columns)];
+            let mut to = vec![7.0; S::LANES * S::LANES + 1];
+            // Safety: cut to the last column of the last row; `to` has room.
+            unsafe { s.turn(from.as_ptr(), pitch, rows, columns, to.as_mut_ptr()) };
+            s.prefetch(from.as_ptr());
+            (S::LANES, to)
+        }
+    }
+
+    #[test]
+    fn turning_exchanges_rows_and_columns_of_every_size() {
+        let from: Vec<f32> = (1..400).map(|i| i as f32).collect();
+        for isa in Isa::available() {
+            let lanes = isa.dispatch(Turn { from: &from, pitch: 1, rows: 0, columns: 0 }).0;
+            for (rows, columns) in (0..=lanes).flat_map(|r| (0..=lanes).map(move |c| (r, c))) {
+                let pitch = columns + 3;
+                let (_, to) = isa.dispatch(Turn { from: &from, pitch, rows, columns });
+                let (guard, to) = to.split_last().unwrap();
+                assert_eq!(*guard, 7.0, "{} wrote past {rows} × {columns}", isa.name());
+                for (i, found) in to.iter().enumerate() {
+                    let (r, c) = (i % lanes, i / lanes);
+                    let expected = if r < rows && c < columns { from[r * pitch + c] } else { 0.0 };
+                    assert_eq!(*found, expected, "{}, {rows} × {columns}, row {r}, column {c}", isa.name());
                 }
             }
         }
