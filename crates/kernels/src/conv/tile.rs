@@ -289,29 +289,43 @@ impl<const P: usize, const V: usize> Kernel for Tile<'_, P, V> {
         };
         let (low, high) = out.epilogue.activation.bounds();
         let clamp = (s.splat(low), s.splat(high));
+        // Short loops, each of which the compiler unrolls whole: sums that a loop indexes would leave the registers.
         if channels >= width {
+            if !old.is_null() {
+                for p in 0..P {
+                    // Safety: all `width` channels of this pixel exist in what is added.
+                    let more = unsafe { load::<S, V>(s, old.wrapping_add(pixels.to[p] * pitch)) };
+                    for v in 0..V {
+                        sums[p][v] = s.add(more[v], sums[p][v]);
+                    }
+                }
+            }
             // Safety: the bias has `width` channels of this panel.
             let bias = unsafe { load::<S, V>(s, bias) };
             for p in 0..P {
                 let to = first.wrapping_add(pixels.to[p] * out.pitch);
-                // Safety: all `width` channels of this pixel exist, here and in what is added, and no other tile writes
-                // them.
-                unsafe { finish::<S, V>(s, &sums[p], &bias, old, pixels.to[p] * pitch, clamp, to) };
+                // Safety: all `width` channels of this pixel exist, and no other tile writes them.
+                unsafe { finish::<S, V>(s, &sums[p], &bias, clamp, to) };
             }
         } else {
+            let len = |v: usize| channels.saturating_sub(v * S::LANES).min(S::LANES);
+            if !old.is_null() {
+                for p in 0..P {
+                    for v in 0..V {
+                        let old = old.wrapping_add(pixels.to[p] * pitch + v * S::LANES);
+                        // Safety: these channels of this pixel exist in what is added.
+                        sums[p][v] = s.add(unsafe { s.load_first(old, len(v)) }, sums[p][v]);
+                    }
+                }
+            }
             for p in 0..P {
                 let to = first.wrapping_add(pixels.to[p] * out.pitch);
                 for v in 0..V {
-                    let at = v * S::LANES;
-                    let len = channels.saturating_sub(at).min(S::LANES);
-                    // Safety: these `len` channels of this pixel exist, here and in what is added, and no other tile
-                    // writes them; the bias has `width`.
+                    // Safety: the bias has `width` channels; these of the pixel exist, and no other tile writes them.
                     unsafe {
-                        let mut sum = s.add(s.load(bias.add(at)), sums[p][v]);
-                        if !old.is_null() {
-                            sum = s.add(s.load_first(old.wrapping_add(pixels.to[p] * pitch + at), len), sum);
-                        }
-                        s.store_first(s.min(clamp.1, s.max(clamp.0, sum)), to.wrapping_add(at), len);
+                        let sum = s.add(s.load(bias.add(v * S::LANES)), sums[p][v]);
+                        let to = to.wrapping_add(v * S::LANES);
+                        s.store_first(s.min(clamp.1, s.max(clamp.0, sum)), to, len(v));
                     }
                 }
             }
@@ -331,29 +345,22 @@ unsafe fn load<S: Simd, const V: usize>(s: S, from: *const f32) -> [S::Vector; V
     all
 }
 
-/// Stores `sums + bias`, with what is `offset` floats behind `old` unless that is null, clamped.
+/// Stores `sums + bias`, clamped.
 ///
 /// # Safety
-/// `V` vectors can be written at `to`, and read at `old + offset` unless `old` is null.
+/// `V` vectors can be written at `to`.
 #[inline(always)]
 unsafe fn finish<S: Simd, const V: usize>(
     s: S,
     sums: &[S::Vector; V],
     bias: &[S::Vector; V],
-    old: *const f32,
-    offset: usize,
     (low, high): (S::Vector, S::Vector),
     to: *mut f32,
 ) {
     for v in 0..V {
+        // The sum last: it is what a comparison with NaN returns.
+        let sum = s.min(high, s.max(low, s.add(bias[v], sums[v])));
         // Safety: the caller vouches for V vectors.
-        unsafe {
-            let mut sum = s.add(sums[v], bias[v]);
-            if !old.is_null() {
-                sum = s.add(s.load(old.add(offset + v * S::LANES)), sum);
-            }
-            // The sum last: it is what a comparison with NaN returns.
-            s.store(s.min(high, s.max(low, sum)), to.add(v * S::LANES));
-        }
+        unsafe { s.store(sum, to.add(v * S::LANES)) };
     }
 }
