@@ -1,7 +1,7 @@
 //! Forward convolution.
 
 use super::pass::Pass;
-use super::{ConvGeometry, depthwise};
+use super::{ConvGeometry, Destination, Epilogue, depthwise};
 use crate::Cpu;
 
 /// Assigns y = x ∗ weight + bias.
@@ -24,7 +24,10 @@ pub fn conv_forward(
     assert!(bias.is_none_or(|b| b.len() == g.c_out), "a bias for each of {} output channels", g.c_out);
     cpu.install(|| {
         if g.is_depthwise() {
-            depthwise::forward(cpu, g, x, weight, bias, y, scratch);
+            let prepared = &mut scratch[..depthwise::prepared_len(g)];
+            depthwise::prepare(cpu, g, weight, None, prepared);
+            let epilogue = Epilogue { bias, ..Epilogue::default() };
+            depthwise::run(cpu, g, x, prepared, &epilogue, Destination::assign(y, g.c_out));
         } else {
             Pass::forward(g).run(cpu, x, weight, bias, false, y, scratch);
         }

@@ -60,13 +60,13 @@ pub struct ConvGeometry {
 impl ConvGeometry {
     /// Floats of scratch that [`conv_forward`] needs.
     pub fn forward_scratch(&self) -> usize {
-        if self.is_depthwise() { depthwise::scratch(self) } else { pass::Pass::forward(self).scratch() }
+        if self.is_depthwise() { depthwise::prepared_len(self) } else { pass::Pass::forward(self).scratch() }
     }
 
     /// Floats of scratch that [`conv_backward_data`] needs.
     pub fn backward_data_scratch(&self) -> usize {
         if self.is_depthwise() {
-            depthwise::scratch(self)
+            depthwise::prepared_len(self)
         } else {
             pass::Pass::backward_data(self).map(|pass| pass.scratch()).max().unwrap_or(0)
         }
