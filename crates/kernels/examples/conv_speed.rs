@@ -15,7 +15,7 @@ use striate_kernels::{
 /// n, size of the square image, input and output channels, kernel, stride, groups.
 type Layer = (usize, usize, usize, usize, usize, usize, usize);
 
-const LAYERS: [(&str, Layer); 15] = [
+const LAYERS: [(&str, Layer); 18] = [
     ("LeNet conv1", (64, 28, 1, 6, 5, 1, 1)),
     ("LeNet conv2", (64, 12, 6, 16, 5, 1, 1)),
     ("CIFAR ResNet stem", (64, 32, 3, 16, 3, 1, 1)),
@@ -29,7 +29,10 @@ const LAYERS: [(&str, Layer); 15] = [
     ("7x7x512", (4, 7, 512, 512, 3, 1, 1)),
     ("56x56 64 to 256, 1x1", (1, 56, 64, 256, 1, 1, 1)),
     ("linear 1024 to 1000", (64, 1, 1024, 1000, 1, 1, 1)),
+    ("depthwise 112x112x32", (1, 112, 32, 32, 3, 1, 32)),
+    ("depthwise 112x112x64 / 2", (1, 112, 64, 64, 3, 2, 64)),
     ("depthwise 14x14x512", (1, 14, 512, 512, 3, 1, 512)),
+    ("depthwise 28x28x240, 5x5", (1, 28, 240, 240, 5, 1, 240)),
     ("depthwise 56x56x144", (4, 56, 144, 144, 3, 1, 144)),
 ];
 

@@ -19,7 +19,10 @@ const LOOK_OUT: Duration = Duration::from_micros(50);
 /// Looks at the state between two looks at the clock, about a microsecond.
 const LOOKS: usize = 32;
 
-/// In [`Shared::state`]: a run is open to workers. The bits below count the workers inside, those above the runs.
+/// In [`Shared::state`]: how many workers are inside the run.
+const INSIDE: usize = OPEN - 1;
+
+/// In [`Shared::state`]: the run is open to workers.
 const OPEN: usize = 1 << 16;
 
 /// One more run in [`Shared::state`].
@@ -137,7 +140,7 @@ impl Shared {
         let begun = Instant::now();
         loop {
             for _ in 0..LOOKS {
-                if self.state.load(Ordering::Acquire) % OPEN == 0 {
+                if self.state.load(Ordering::Acquire) & INSIDE == 0 {
                     return;
                 }
                 spin_loop();

@@ -28,7 +28,9 @@ pub fn conv_backward_data(
     g.check(dx.len(), weight.len(), dy.len(), scratch.len(), g.backward_data_scratch());
     cpu.install(|| {
         if g.is_depthwise() {
-            depthwise::backward_data(cpu, g, dy, weight, dx, scratch);
+            let prepared = &mut scratch[..depthwise::prepared_len(g)];
+            depthwise::prepare(cpu, g, weight, None, prepared);
+            depthwise::data_gradient(cpu, g, dy, prepared, dx, true);
         } else {
             for pass in Pass::backward_data(g) {
                 let (packed, scratch) = scratch.split_at_mut(pass.packed_len());

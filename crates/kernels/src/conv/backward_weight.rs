@@ -21,7 +21,7 @@ pub fn conv_backward_weight(cpu: &Cpu, g: &ConvGeometry, x: &[f32], dy: &[f32], 
     g.check(x.len(), dw.len(), dy.len(), scratch.len(), g.backward_weight_scratch());
     cpu.install(|| {
         if g.is_depthwise() {
-            depthwise::backward_weight(cpu, g, x, dy, dw, scratch);
+            depthwise::weight_gradient(cpu, g, x, dy, dw, true, scratch);
         } else {
             run(cpu, g, x, dy, dw, true, scratch);
         }

@@ -160,7 +160,7 @@ impl Convolution {
     pub fn prepared_len(&self) -> usize {
         match self.algorithm {
             Algorithm::Direct => self.passes().map(|pass| pass.packed_len()).sum(),
-            Algorithm::Depthwise => depthwise::scratch(&self.geometry),
+            Algorithm::Depthwise => depthwise::prepared_len(&self.geometry),
             Algorithm::Linear => 0,
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().prepared_len(),
         }
@@ -192,7 +192,7 @@ impl Convolution {
                     pass.pack(cpu, weight, scale, packed);
                 }
             }
-            Algorithm::Depthwise => depthwise::prepare(g, weight, scale, prepared),
+            Algorithm::Depthwise => depthwise::prepare(cpu, g, weight, scale, prepared),
             Algorithm::Linear => {}
             Algorithm::Winograd2 | Algorithm::Winograd4 => match self.direction {
                 Direction::Forward => self.winograd().prepare(cpu, weight, scale, prepared),
@@ -214,7 +214,8 @@ impl Convolution {
     pub fn moments_len(&self) -> Option<usize> {
         let blocks = match self.algorithm {
             Algorithm::Direct => Pass::forward(&self.geometry).blocks(self.isa),
-            Algorithm::Depthwise | Algorithm::Linear => return None,
+            Algorithm::Depthwise => depthwise::moment_blocks(&self.geometry),
+            Algorithm::Linear => return None,
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().moment_blocks(),
         };
         Some(blocks * moments::block_len(self.geometry.c_out))
@@ -252,7 +253,7 @@ impl Convolution {
                     pass.run(cpu, x, packed, epilogue, to, scratch);
                 }
             }
-            Algorithm::Depthwise if forward => depthwise::run(cpu, g, x, weights, epilogue, to),
+            Algorithm::Depthwise if forward => depthwise::run(cpu, g, x, weights, epilogue, to.again()),
             Algorithm::Depthwise => depthwise::data_gradient(cpu, g, x, weights, to.values, to.adds),
             Algorithm::Linear if forward => self.linear().forward(cpu, x, weights, epilogue, to),
             Algorithm::Linear => self.linear().data_gradient(cpu, x, weights, to.adds, to.values),

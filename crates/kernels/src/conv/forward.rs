@@ -30,7 +30,10 @@ pub fn conv_forward(
     assert!(bias.is_none_or(|b| b.len() == g.c_out), "a bias for each of {} output channels", g.c_out);
     cpu.install(|| {
         if g.is_depthwise() {
-            depthwise::forward(cpu, g, x, weight, bias, y, scratch);
+            let prepared = &mut scratch[..depthwise::prepared_len(g)];
+            depthwise::prepare(cpu, g, weight, None, prepared);
+            let epilogue = Epilogue { bias, ..Epilogue::default() };
+            depthwise::run(cpu, g, x, prepared, &epilogue, Destination::assign(y, g.c_out));
         } else {
             let pass = Pass::forward(g);
             let (packed, scratch) = scratch.split_at_mut(pass.packed_len());

@@ -68,12 +68,12 @@ pub struct ConvGeometry {
 impl ConvGeometry {
     /// Floats of scratch that [`conv_forward`] needs.
     pub fn forward_scratch(&self) -> usize {
-        if self.is_depthwise() { depthwise::scratch(self) } else { forward::scratch(self) }
+        if self.is_depthwise() { depthwise::prepared_len(self) } else { forward::scratch(self) }
     }
 
     /// Floats of scratch that [`conv_backward_data`] needs.
     pub fn backward_data_scratch(&self) -> usize {
-        if self.is_depthwise() { depthwise::scratch(self) } else { backward_data::scratch(self) }
+        if self.is_depthwise() { depthwise::prepared_len(self) } else { backward_data::scratch(self) }
     }
 
     /// Floats of scratch that [`conv_backward_weight`] needs.

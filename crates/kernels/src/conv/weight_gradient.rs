@@ -96,12 +96,7 @@ impl WeightGradient {
         g.check(x.len(), dw.len(), dy.len(), scratch.len(), self.scratch(cpu.threads()));
         cpu.install(|| match self.algorithm {
             Algorithm::Direct => backward_weight::run(cpu, g, x, dy, dw, adds, scratch),
-            Algorithm::Depthwise => {
-                if !adds {
-                    dw.fill(0.0);
-                }
-                depthwise::backward_weight(cpu, g, x, dy, dw, scratch);
-            }
+            Algorithm::Depthwise => depthwise::weight_gradient(cpu, g, x, dy, dw, adds, scratch),
             Algorithm::Linear => {
                 Linear { n: g.n, inputs: g.c_in, outputs: g.c_out }.weight_gradient(cpu, x, dy, adds, dw);
             }

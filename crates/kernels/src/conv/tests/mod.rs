@@ -12,7 +12,7 @@ fn out(len: usize, kernel: usize, stride: usize, pad: usize, dilation: usize) ->
 }
 
 /// A square-ish geometry with symmetric padding.
-fn geometry(
+pub(super) fn geometry(
     [n, h, w]: [usize; 3],
     [c_in, c_out]: [usize; 2],
     kernel: usize,
@@ -89,15 +89,15 @@ fn geometries() -> Vec<ConvGeometry> {
 }
 
 /// Random operands of a geometry, one seed each.
-struct Operands {
-    x: Vec<f32>,
-    weight: Vec<f32>,
-    dy: Vec<f32>,
-    bias: Vec<f32>,
+pub(super) struct Operands {
+    pub(super) x: Vec<f32>,
+    pub(super) weight: Vec<f32>,
+    pub(super) dy: Vec<f32>,
+    pub(super) bias: Vec<f32>,
 }
 
 impl Operands {
-    fn new(g: &ConvGeometry) -> Self {
+    pub(super) fn new(g: &ConvGeometry) -> Self {
         Self {
             x: random(1, g.x_len()),
             weight: random(2, g.weight_len()),
@@ -109,7 +109,12 @@ impl Operands {
 
 /// Runs `f`, which assigns or adds to its second argument, on every instruction set and with 1, 2 and 8 threads: bits may
 /// not depend on the threads, nor on what scratch held before. Returns one result for each instruction set.
-fn everywhere(what: &str, start: &[f32], scratch: usize, f: impl Fn(&Cpu, &mut [f32], &mut [f32])) -> Vec<Vec<f32>> {
+pub(super) fn everywhere(
+    what: &str,
+    start: &[f32],
+    scratch: usize,
+    f: impl Fn(&Cpu, &mut [f32], &mut [f32]),
+) -> Vec<Vec<f32>> {
     let run = |isa| {
         let [one, two, eight] = [(1, f32::NAN), (2, 1.0), (8, 0.0)].map(|(threads, left)| {
             let mut out = start.to_vec();
@@ -125,7 +130,7 @@ fn everywhere(what: &str, start: &[f32], scratch: usize, f: impl Fn(&Cpu, &mut [
 
 /// Bound on the error relative to the sum of magnitudes: a sum of n terms in order errs by at most n half-ulps (6e-8),
 /// and far less as a rule; no test sums more than 5 000.
-fn bound(terms: usize) -> f64 {
+pub(super) fn bound(terms: usize) -> f64 {
     6e-8 * (terms as f64).sqrt().mul_add(2.0, 3.0)
 }
 
