@@ -58,5 +58,3 @@ pub use simd::{Kernel, Simd};
 pub use softmax::{cross_entropy, softmax, softmax_backward, tempered_softmax};
 pub use sums::{column_sums, column_sums_scratch};
 pub use update::{AdamW, Sgd, adamw, sgd};
-mod stub;
-pub use stub::*;
