@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::reference::{Sum, assert_close, assert_same_bits, random};
-use crate::{Cpu, Isa};
+use crate::{Cpu, GradientSlot, Isa};
 
 /// `PyTorch`'s output length: in ceil mode the last window must start inside x or its leading padding.
 fn out(len: usize, kernel: usize, stride: usize, pad: usize, ceil: bool) -> usize {
@@ -95,12 +95,12 @@ fn maximum_finds_its_winner_and_returns_the_gradient_to_it() {
 
         let dx = everywhere(|cpu| {
             let (mut y, mut switches) = (vec![f32::NAN; y_len], vec![u16::MAX; y_len]);
-            max_pool_forward(cpu, &g, &x, &mut y, &mut switches);
+            max_pool_forward(cpu, &g, &x, &mut y, Some(&mut switches));
             for (i, &(value, cell, _)) in expected.iter().enumerate() {
                 assert_eq!((y[i], switches[i] as usize), (value, cell), "element {i} of {g:?}");
             }
             let mut dx = vec![1.0; x_len];
-            max_pool_backward(cpu, &g, &dy, &switches, &mut dx);
+            max_pool_backward(cpu, &g, &dy, &switches, GradientSlot::add(&mut dx));
             dx
         });
         assert_close("dx", &dx, &expected_dx, 1e-6);
@@ -113,7 +113,7 @@ fn nan_wins_and_minus_infinity_is_a_value() {
     let inf = f32::NEG_INFINITY;
     let x = [3.0, f32::NAN, inf, inf, 5.0, 1.0, inf, inf];
     let (mut y, mut switches) = ([0.0; 2], [9; 2]);
-    max_pool_forward(&Cpu::new(1).unwrap(), &g, &x, &mut y, &mut switches);
+    max_pool_forward(&Cpu::new(1).unwrap(), &g, &x, &mut y, Some(&mut switches));
     assert!(y[0].is_nan() && y[1] == inf);
     assert_eq!(switches, [1, 0]);
 }
@@ -154,7 +154,7 @@ fn averages_match_with_and_without_padding() {
             assert_close("y", &y, &expected_y, 1e-6);
             let dx = everywhere(|cpu| {
                 let mut dx = vec![1.0; x_len];
-                avg_pool_backward(cpu, &g, &dy, &mut dx, include_pad);
+                avg_pool_backward(cpu, &g, &dy, GradientSlot::add(&mut dx), include_pad);
                 dx
             });
             assert_close("dx", &dx, &expected_dx, 1e-6);
@@ -205,7 +205,7 @@ fn global_average_matches() {
         assert_close("y", &y, &expected_y, 1e-7);
         let dx = everywhere(|cpu| {
             let mut dx = vec![1.0; x.len()];
-            global_avg_pool_backward(cpu, pixels, c, &dy, &mut dx);
+            global_avg_pool_backward(cpu, pixels, c, &dy, GradientSlot::add(&mut dx));
             dx
         });
         assert_close("dx", &dx, &expected_dx, 2e-7);
