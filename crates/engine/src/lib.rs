@@ -1,6 +1,6 @@
 //! How a network runs. A [`Session`] plans a graph once for a batch size and a purpose (predicting, training, looking
-//! inside), lays all buffers out in one arena by their lifetimes, and then runs forward and backward without deciding or
-//! allocating anything for activations.
+//! inside): joins layers that can be computed together, chooses the convolutions' algorithms, lays all buffers out in one
+//! arena by their lifetimes, and then runs forward and backward without deciding or allocating anything.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -26,6 +26,7 @@
 
 mod arena;
 mod error;
+mod explain;
 mod forward;
 mod parameters;
 mod passes;
@@ -35,6 +36,7 @@ mod session;
 mod sweep;
 
 pub use error::EngineError;
+pub use explain::{Choice, StepPlan};
 pub use parameters::{Parameters, Scheme, Tensors};
 pub use plan::{Memory, Request};
 pub use session::{NodeTime, Session};

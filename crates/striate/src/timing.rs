@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use striate_engine::{NodeTime, Parameters, Request, Scheme, Session};
-use striate_graph::{Graph, Node};
-use striate_kernels::{Cpu, peak_flops, uniform};
+use striate_engine::{NodeTime, Parameters, Request, Scheme, Session, StepPlan};
+use striate_graph::Graph;
+use striate_kernels::{Algorithm, Cpu, peak_flops, uniform};
 use striate_train::{Rule, Stepper};
 
 /// Steps made before measuring begins.
@@ -18,8 +18,10 @@ const LEAST: usize = 3;
 pub struct Timing {
     /// Seconds of each step, sorted.
     pub steps: Vec<f64>,
-    /// The median time of each node; empty unless nodes were timed.
+    /// The median time of each node; empty unless nodes were timed. Nodes computed together count for the first.
     pub nodes: Vec<NodeTime>,
+    /// What was computed together, and how.
+    pub plan: Vec<StepPlan>,
     /// Images a step.
     pub batch: usize,
 }
@@ -36,6 +38,8 @@ pub struct Measurement<'a> {
     pub seconds: f64,
     /// Whether to time each node.
     pub nodes: bool,
+    /// The algorithm of the convolutions to which it applies.
+    pub algorithm: Option<Algorithm>,
 }
 
 impl Measurement<'_> {
@@ -50,8 +54,10 @@ impl Measurement<'_> {
     /// Times forward passes.
     pub fn predict(&self) -> Result<Timing> {
         let (images, parameters) = (self.images(), self.parameters());
-        let mut session = Session::new(self.graph.clone(), self.cpu.clone(), &Request::predict(self.batch))?;
-        self.repeat(|| {
+        let request = Request { algorithm: self.algorithm, ..Request::predict(self.batch) };
+        let mut session = Session::new(self.graph.clone(), self.cpu.clone(), &request)?;
+        let plan = session.steps();
+        self.repeat(plan, || {
             if self.nodes {
                 session.time_nodes();
             }
@@ -66,8 +72,10 @@ impl Measurement<'_> {
         let classes = self.graph.output().shape.len() as u32;
         let labels: Vec<u32> = (0..self.batch as u32).map(|i| (7 * i + 3) % classes).collect();
         let rule = Rule::Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 };
-        let mut stepper = Stepper::new(self.graph.clone(), self.cpu.clone(), self.parameters(), rule, self.batch)?;
-        self.repeat(|| {
+        let request = Request { algorithm: self.algorithm, ..Stepper::request(self.graph, self.batch, &[]) };
+        let mut stepper = Stepper::planned(self.graph.clone(), self.cpu.clone(), self.parameters(), rule, &request)?;
+        let plan = stepper.steps();
+        self.repeat(plan, || {
             if self.nodes {
                 stepper.time_nodes();
             }
@@ -77,7 +85,7 @@ impl Measurement<'_> {
         })
     }
 
-    fn repeat(&self, mut step: impl FnMut() -> Result<Vec<NodeTime>>) -> Result<Timing> {
+    fn repeat(&self, plan: Vec<StepPlan>, mut step: impl FnMut() -> Result<Vec<NodeTime>>) -> Result<Timing> {
         for _ in 0..WARM_UP {
             step()?;
         }
@@ -96,7 +104,7 @@ impl Measurement<'_> {
         };
         let count = nodes.first().map_or(0, Vec::len);
         let median = |node| NodeTime { forward: each(|t| t.forward, node), backward: each(|t| t.backward, node) };
-        Ok(Timing { steps, nodes: (0..count).map(median).collect(), batch: self.batch })
+        Ok(Timing { steps, nodes: (0..count).map(median).collect(), plan, batch: self.batch })
     }
 }
 
@@ -133,43 +141,57 @@ impl Peak {
     }
 }
 
-/// The forward times of a network's nodes as rows of a table: layer, multiply-adds, milliseconds, GFLOP/s, share of peak.
+/// The times of a network's steps as rows of a table: layers, algorithm, multiply-adds, milliseconds, GFLOP/s, share of peak.
 pub fn rows(graph: &Graph, timing: &Timing, peak: &Peak) -> Vec<Vec<String>> {
-    let row = |(node, time): (&Node, &NodeTime)| {
-        let (macs, forward) = costs(graph, node, time, timing.batch);
-        let backward = time.backward.as_secs_f64();
+    let row = |step: &StepPlan| {
+        let (macs, time) = costs(graph, step, timing);
+        let (forward, backward) = (time.forward.as_secs_f64(), time.backward.as_secs_f64());
         let rate = if macs > 0 { format!("{:.1}", 2e-9 * macs as f64 / forward) } else { String::new() };
         let share = peak.share(macs, forward).map(|s| format!("{:.0} %", 100.0 * s)).unwrap_or_default();
         let macs = if macs > 0 { crate::figures::thousands(macs) } else { String::new() };
-        let mut row = vec![node.name.clone(), node.layer.kind().into(), macs, format!("{:.3}", 1e3 * forward)];
-        if backward > 0.0 {
-            row.push(format!("{:.3}", 1e3 * backward));
-        } else {
-            row.push(String::new());
-        }
-        row.extend([rate, share]);
-        row
+        let backward = if backward > 0.0 { format!("{:.3}", 1e3 * backward) } else { String::new() };
+        vec![names(graph, step), how(graph, step), macs, format!("{:.3}", 1e3 * forward), backward, rate, share]
     };
-    graph.nodes().iter().zip(&timing.nodes).skip(1).map(row).collect()
+    timing.plan.iter().map(row).collect()
 }
 
 /// The header of [`rows`].
 pub const HEADER: [&str; 7] =
     ["layer", "kind", "multiply-adds", "forward ms", "backward ms", "GFLOP/s forward", "of peak"];
 
-/// The same as JSON, one object a node.
+/// The same as JSON, one object a step.
 pub fn objects(graph: &Graph, timing: &Timing, peak: &Peak) -> Vec<Value> {
-    let object = |(node, time): (&Node, &NodeTime)| {
-        let (macs, forward) = costs(graph, node, time, timing.batch);
+    let object = |step: &StepPlan| {
+        let (macs, time) = costs(graph, step, timing);
+        let forward = time.forward.as_secs_f64();
+        let joined: Vec<&str> = step.nodes[1..].iter().map(|&id| graph.node(id).name.as_str()).collect();
+        let node = graph.node(step.nodes[0]);
         json!({
-            "name": node.name, "kind": node.layer.kind(), "multiply_adds": macs, "forward_ms": 1e3 * forward,
+            "name": node.name, "kind": node.layer.kind(), "joined": joined, "multiply_adds": macs,
+            "algorithm": step.forward.as_ref().map(|c| c.algorithm.name()), "forward_ms": 1e3 * forward,
             "backward_ms": 1e3 * time.backward.as_secs_f64(), "peak_share": peak.share(macs, forward),
         })
     };
-    graph.nodes().iter().zip(&timing.nodes).skip(1).map(object).collect()
+    timing.plan.iter().map(object).collect()
 }
 
-/// A node's multiply-adds for the batch, and the seconds of its forward pass.
-fn costs(graph: &Graph, node: &Node, time: &NodeTime, batch: usize) -> (u64, f64) {
-    (graph.node_multiply_adds(node).saturating_mul(batch as u64), time.forward.as_secs_f64())
+/// The names of the nodes of a step: `conv1 + bn1 + relu`.
+pub fn names(graph: &Graph, step: &StepPlan) -> String {
+    step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect::<Vec<_>>().join(" + ")
+}
+
+/// The kind of a step's first layer, and its algorithm.
+fn how(graph: &Graph, step: &StepPlan) -> String {
+    let kind = graph.node(step.nodes[0]).layer.kind();
+    match &step.forward {
+        Some(choice) if choice.algorithm.name() != kind => format!("{kind}, {}", choice.algorithm.name()),
+        _ => kind.into(),
+    }
+}
+
+/// A step's multiply-adds for the batch, and its time.
+fn costs(graph: &Graph, step: &StepPlan, timing: &Timing) -> (u64, NodeTime) {
+    let macs: u64 = step.nodes.iter().map(|&id| graph.node_multiply_adds(graph.node(id))).sum();
+    let time = timing.nodes.get(step.nodes[0].index()).copied().unwrap_or_default();
+    (macs.saturating_mul(timing.batch as u64), time)
 }

@@ -2,7 +2,7 @@
 
 use crate::{Optimizer, Rule, TrainError};
 use std::sync::Arc;
-use striate_engine::{Memory, NodeTime, Parameters, Request, Session, Tensors};
+use striate_engine::{Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
 use striate_graph::{Graph, NodeId};
 use striate_kernels::{Cpu, cross_entropy};
 
@@ -55,7 +55,22 @@ impl Stepper {
         batch: usize,
         watched: &[NodeId],
     ) -> Result<Stepper, TrainError> {
-        let session = Session::new(graph.clone(), cpu.clone(), &Stepper::request(&graph, batch, watched))?;
+        let request = Stepper::request(&graph, batch, watched);
+        Stepper::planned(graph, cpu, parameters, rule, &request)
+    }
+
+    /// Like [`Stepper::new`], for a request that [`Stepper::request`] made, changed in what does not concern training.
+    ///
+    /// # Errors
+    /// As [`Stepper::new`].
+    pub fn planned(
+        graph: Arc<Graph>,
+        cpu: Arc<Cpu>,
+        parameters: Parameters,
+        rule: Rule,
+        request: &Request,
+    ) -> Result<Stepper, TrainError> {
+        let (session, batch) = (Session::new(graph.clone(), cpu.clone(), request)?, request.batch);
         let room = vec![0.0; batch * graph.output().shape.len()];
         let heads = graph.auxiliary().iter().map(|a| (a.node, a.weight));
         let all = [(graph.output_id(), 1.0)].into_iter().chain(heads);
@@ -121,6 +136,11 @@ impl Stepper {
         self.session.memory()
     }
 
+    /// The steps of a pass, and how each is computed.
+    pub fn steps(&self) -> Vec<StepPlan> {
+        self.session.steps()
+    }
+
     /// Times every node from now on; times gathered so far are forgotten.
     pub fn time_nodes(&mut self) {
         self.session.time_nodes();
@@ -164,7 +184,6 @@ impl Stepper {
             }
         }
         if loss.is_finite() {
-            self.gradients.fill(0.0);
             let seeds: Vec<(NodeId, &[f32])> = self.losses.iter().map(|l| (l.node, &l.gradient[..n])).collect();
             self.session.backward(&self.parameters, &seeds, &mut self.gradients)?;
         }

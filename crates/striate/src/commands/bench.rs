@@ -3,14 +3,15 @@
 use super::network_args::VariantArgs;
 use super::{Machine, Precision, must_fit, print_json, print_line, print_table};
 use crate::figures::{bytes, peak_memory};
-use crate::timing::{HEADER, Measurement, Peak, objects, rows};
+use crate::timing::{HEADER, Measurement, Peak, Timing, names, objects, rows};
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::sync::Arc;
-use striate_engine::{Memory, Request};
-use striate_graph::Shape;
+use striate_engine::{Choice, Memory, Request};
+use striate_graph::{Graph, Shape};
+use striate_kernels::Algorithm;
 use striate_zoo::{Options, find};
 
 /// Measure the engine's speed
@@ -20,6 +21,7 @@ Examples:
   striate bench train --model resnet20 --batch 128
   striate bench infer --model lenet5 --batch 1 --threads 1 --json
   striate bench train --model resnet20 --batch 32 --profile
+  striate bench infer --model resnet18 --explain-plan --algorithm direct
 
 With --json: one object with images_per_second (batch / median step time, after two warm-up steps) and peak_rss_mb.")]
 pub enum Bench {
@@ -63,6 +65,12 @@ pub struct Args {
     /// Also the time of each layer, and its share of the machine's peak
     #[arg(long)]
     profile: bool,
+    /// Also how each layer is computed: what is joined, which algorithm, and what all that apply are estimated to cost
+    #[arg(long)]
+    explain_plan: bool,
+    /// The algorithm of the convolutions to which it applies: direct, winograd2, winograd4 [default: the cheapest]
+    #[arg(long, value_name = "NAME", value_parser = algorithm)]
+    algorithm: Option<Algorithm>,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -95,7 +103,8 @@ impl Bench {
         let cpu = args.machine.cpu()?;
         let threads = cpu.threads();
         let (batch, seconds) = (args.batch(), args.seconds);
-        let measurement = Measurement { graph: &graph, cpu: &cpu, batch, seconds, nodes: args.profile };
+        let algorithm = args.algorithm;
+        let measurement = Measurement { graph: &graph, cpu: &cpu, batch, seconds, nodes: args.profile, algorithm };
         let timing = if mode == "train" { measurement.train()? } else { measurement.predict()? };
         let (median, speed, steps) = (timing.median(), timing.speed(), timing.steps.len());
         let limit = args.profile.then(|| Peak::of(&cpu));
@@ -107,12 +116,19 @@ impl Bench {
                 "ms_min": timing.steps[0] * 1e3, "images_per_second": speed,
                 "peak_rss_mb": peak.map(|b| b as f64 / f64::from(1 << 20)),
             });
+            if args.explain_plan {
+                object["plan"] = plan_objects(&graph, &timing).into();
+            }
             if let Some(limit) = &limit {
                 object["peak_gflops"] = limit.gflops().into();
                 object["layers"] = objects(&graph, &timing, limit).into();
             }
             print_json(&object)?;
         } else {
+            if args.explain_plan {
+                print_table(&PLAN_HEADER, &plan_rows(&graph, &timing))?;
+                print_line("\ncosts in millions of multiply-adds at the machine's peak\n")?;
+            }
             if let Some(limit) = &limit {
                 print_table(&HEADER, &rows(&graph, &timing, limit))?;
                 print_line(&format!("\npeak of {threads} threads: {:.0} GFLOP/s\n", limit.gflops()))?;
@@ -143,4 +159,48 @@ impl Args {
     fn batch(&self) -> usize {
         self.batch as usize
     }
+}
+
+/// The algorithm of this name.
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    let names = || Algorithm::ALL.map(Algorithm::name).join(", ");
+    Algorithm::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| format!("expected one of {}", names()))
+}
+
+const PLAN_HEADER: [&str; 4] = ["layers", "forward", "gradient by input", "gradient by weights"];
+
+/// How each step is computed, as rows of a table.
+fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
+    let choice = |choice: &Option<Choice>| match choice {
+        None => String::new(),
+        Some(c) => {
+            let costs = c.costs.iter().map(|(a, cost)| format!("{} {:.1}", a.name(), 1e-6 * cost));
+            format!("{} ({})", c.algorithm.name(), costs.collect::<Vec<_>>().join(", "))
+        }
+    };
+    let row = |step: &striate_engine::StepPlan| {
+        let inside = step.inside.map(|id| format!(" in {}", graph.node(id).name)).unwrap_or_default();
+        let layers = names(graph, step) + &inside;
+        vec![layers, choice(&step.forward), choice(&step.data), choice(&step.weight)]
+    };
+    timing.plan.iter().map(row).collect()
+}
+
+/// The same as JSON, one object a step.
+fn plan_objects(graph: &Graph, timing: &Timing) -> Vec<Value> {
+    let choice = |choice: &Option<Choice>| {
+        choice.as_ref().map(|c| {
+            let costs: serde_json::Map<String, Value> =
+                c.costs.iter().map(|(a, cost)| (a.name().into(), (*cost).into())).collect();
+            json!({ "algorithm": c.algorithm.name(), "costs": costs })
+        })
+    };
+    let object = |step: &striate_engine::StepPlan| {
+        let layers: Vec<&str> = step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect();
+        json!({
+            "layers": layers, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
+            "forward": choice(&step.forward), "data": choice(&step.data), "weight": choice(&step.weight),
+        })
+    };
+    timing.plan.iter().map(object).collect()
 }

@@ -70,8 +70,14 @@ impl Report {
             for a in &group.alternatives {
                 must_fit_to_predict(&a.graph, batch)?;
                 bar.at(done, || a.name.clone());
-                let measurement =
-                    Measurement { graph: &a.graph, cpu: &cpu, batch, seconds: common.seconds, nodes: true };
+                let measurement = Measurement {
+                    graph: &a.graph,
+                    cpu: &cpu,
+                    batch,
+                    seconds: common.seconds,
+                    nodes: true,
+                    algorithm: None,
+                };
                 timings.push(measurement.predict()?);
                 done += 1;
             }

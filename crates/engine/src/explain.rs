@@ -1,0 +1,48 @@
+//! What a session has decided: its steps, which nodes are joined in each, and which algorithm computes it at what cost.
+
+use crate::plan::Planned;
+use crate::session::Session;
+use striate_graph::NodeId;
+use striate_kernels::Algorithm;
+
+/// One step of a session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepPlan {
+    /// The nodes it computes together, inputs before users.
+    pub nodes: Vec<NodeId>,
+    /// The concatenation that its output is written into.
+    pub inside: Option<NodeId>,
+    /// Of a convolution or linear layer.
+    pub forward: Option<Choice>,
+    /// Of the gradient by its input, where one is computed.
+    pub data: Option<Choice>,
+    /// Of the gradient by its weights, where one is computed.
+    pub weight: Option<Choice>,
+}
+
+/// An algorithm, and what it and those that were not taken are estimated to cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The one that was taken.
+    pub algorithm: Algorithm,
+    /// Every one that applies, in multiply-adds at the machine's peak.
+    pub costs: Vec<(Algorithm, f64)>,
+}
+
+impl Session {
+    /// The steps, in order.
+    pub fn steps(&self) -> Vec<StepPlan> {
+        let step = |planned: &Planned| {
+            let plan = planned.conv.as_ref();
+            let (data, weight) = (plan.and_then(|p| p.data), plan.and_then(|p| p.weight));
+            StepPlan {
+                nodes: planned.step.nodes.to_vec(),
+                inside: self.plan.program.inside[planned.step.output().index()].map(|i| i.concat),
+                forward: plan.map(|p| Choice { algorithm: p.forward.algorithm(), costs: p.forward.ways().collect() }),
+                data: data.map(|d| Choice { algorithm: d.algorithm(), costs: d.ways().collect() }),
+                weight: weight.map(|w| Choice { algorithm: w.algorithm(), costs: w.ways().collect() }),
+            }
+        };
+        self.plan.steps.iter().map(step).collect()
+    }
+}
