@@ -172,6 +172,17 @@ impl<T> Pieces<T> {
         // Safety: start..start + len lies in the slice and in no other piece.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), self.chunk.min(self.len - start)) }
     }
+
+    /// Elements that are not cut into equal pieces.
+    ///
+    /// # Safety
+    /// The slice given to `new` is still borrowed, and nothing else that lives at once overlaps the range.
+    #[allow(clippy::mut_from_ref)] // Disjoint ranges, as stated above.
+    pub(crate) unsafe fn range(&self, range: std::ops::Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.len, "elements {range:?} of {}", self.len);
+        // Safety: the range lies in the slice, and the caller vouches that nothing else holds it.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
 }
 
 /// A pointer that pieces share to write disjoint, interleaved parts of one slice.

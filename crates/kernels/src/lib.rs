@@ -13,11 +13,13 @@
 //!   contents before a call do not matter.
 //! * **Panics.** A slice whose length contradicts the stated shape is a programming error and panics.
 
+mod activate;
 mod batch_norm;
 mod buffer;
 mod conv;
 mod cpu;
 mod elementwise;
+mod gradient_slot;
 mod isa;
 mod local_response_norm;
 mod peak;
@@ -26,13 +28,16 @@ mod rbf;
 #[cfg(test)]
 mod reference;
 mod rng;
+mod rows;
 mod simd;
 mod softmax;
 mod sums;
 mod update;
 
+pub use activate::activate_backward;
 pub use batch_norm::{
     batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
+    normalise_activate, normalise_activate_backward, normalise_activate_backward_frozen,
 };
 pub use buffer::Buffer;
 pub use conv::{
@@ -41,6 +46,7 @@ pub use conv::{
 };
 pub use cpu::Cpu;
 pub use elementwise::{add_assign, add_map2, map};
+pub use gradient_slot::GradientSlot;
 pub use isa::{Isa, IsaError};
 pub use local_response_norm::{LocalResponse, local_response_norm, local_response_norm_backward};
 pub use peak::peak_flops;

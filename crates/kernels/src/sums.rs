@@ -1,11 +1,13 @@
-//! Sums over the rows of a rows × c matrix. Rows are cut into chunks by shape; each is summed in f64, kept as f32, and
-//! the chunks are added in order in f64.
+//! Sums over the rows of a rows × c matrix. Rows are cut into chunks by shape; within one, a few rows are added in f32 and
+//! go to a sum that is kept in two floats (Knuth's two-sum, The Art of Computer Programming 2, 4.2.2), so that the number
+//! of rows costs no accuracy; the chunks' sums are added in order in f64.
 
 use crate::Cpu;
+use crate::rows::{Column, Columns, GROUP, sum, walk};
 use crate::simd::{Kernel, Simd};
 use std::ops::Range;
 
-/// How the rows of a rows × c matrix are cut: into at most 64 chunks of at least 16 384 elements.
+/// How the rows of a rows × c matrix are cut: into at most 64 chunks of at least 16 384 elements and 32 rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowChunks {
     rows: usize,
@@ -15,7 +17,7 @@ pub(crate) struct RowChunks {
 
 impl RowChunks {
     pub(crate) fn new(rows: usize, c: usize) -> Self {
-        Self { rows, c, count: (rows * c / 16384).clamp(1, 64).min(rows.max(1)) }
+        Self { rows, c, count: (rows * c / 16384).min(rows / 32).clamp(1, 64) }
     }
 
     pub(crate) fn count(self) -> usize {
@@ -34,12 +36,48 @@ impl RowChunks {
     }
 }
 
-/// Channels whose f64 sums are held in registers together.
-pub(crate) const BLOCK: usize = 16;
+/// Columns of a piece of [`total`].
+const PIECE: usize = 128;
 
-/// Floats of scratch that [`column_sums`] needs for a matrix of `len` elements, rows × c.
+/// Adds `v` to sums of columns, of which `high` holds the values and `low` what rounding took from them.
+#[inline(always)]
+pub(crate) fn add_exactly<S: Simd, const R: usize>(
+    s: S,
+    v: S::Vector,
+    high: &mut [f32],
+    low: &mut [f32],
+    at: Column<R>,
+) {
+    let before = at.constant(s, high);
+    let after = s.add(before, v);
+    let taken = s.sub(after, before);
+    let lost = s.add(s.sub(before, s.sub(after, taken)), s.sub(v, taken));
+    at.set_constant(s, after, high);
+    at.set_constant(s, s.add(at.constant(s, low), lost), low);
+}
+
+/// Assigns the totals of the sums that chunks left in `partial`, `totals.len()` high parts followed by as many low ones.
+pub(crate) fn total(cpu: &Cpu, partial: &[f32], totals: &mut [f32]) {
+    let len = totals.len();
+    cpu.chunks(totals, PIECE, |piece, totals| {
+        let at = piece * PIECE;
+        let mut sums = [0.0_f64; PIECE];
+        for chunk in partial.chunks_exact(2 * len) {
+            let parts = chunk[at..][..totals.len()].iter().zip(&chunk[len + at..][..totals.len()]);
+            for (sum, (&high, &low)) in sums.iter_mut().zip(parts) {
+                // What rounding takes from an infinity is no number.
+                *sum += if high.is_finite() { f64::from(high) + f64::from(low) } else { f64::from(high) };
+            }
+        }
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total = sum as f32;
+        }
+    });
+}
+
+/// Floats of scratch that [`column_sums`] and [`crate::activate_backward`] need for a matrix of `len` elements, rows × c.
 pub fn column_sums_scratch(len: usize, c: usize) -> usize {
-    RowChunks::new(len / c.max(1), c).count() * c
+    (2 * RowChunks::new(len / c.max(1), c).count() + 1) * c
 }
 
 /// Adds to out the sum of each column: the gradient of a bias.
@@ -55,42 +93,39 @@ pub fn column_sums(cpu: &Cpu, x: &[f32], c: usize, out: &mut [f32], scratch: &mu
     }
     assert_eq!(x.len() % c, 0, "whole rows of {c}");
     let chunks = RowChunks::new(x.len() / c, c);
-    let partial = &mut scratch[..chunks.count() * c];
-    cpu.chunks(partial, c, |i, sums| cpu.isa().dispatch(Columns { x: &x[chunks.elements(i)], sums }));
-    for (column, out) in out.iter_mut().enumerate() {
-        let sum: f64 = partial[column..].iter().step_by(c).map(|&s| f64::from(s)).sum();
-        *out += sum as f32;
+    let (totals, partial) = scratch[..column_sums_scratch(x.len(), c)].split_at_mut(c);
+    cpu.chunks(partial, 2 * c, |i, sums| {
+        let (high, low) = sums.split_at_mut(c);
+        cpu.isa().dispatch(Sums { x: &x[chunks.elements(i)], high, low });
+    });
+    total(cpu, partial, totals);
+    for (out, total) in out.iter_mut().zip(totals) {
+        *out += *total;
     }
 }
 
-struct Columns<'a> {
+struct Sums<'a> {
     x: &'a [f32],
-    sums: &'a mut [f32],
+    high: &'a mut [f32],
+    low: &'a mut [f32],
 }
 
-impl Kernel for Columns<'_> {
+impl Kernel for Sums<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let c = self.sums.len();
-        for (block, sums) in self.sums.chunks_mut(BLOCK).enumerate() {
-            let mut total = [0.0_f64; BLOCK];
-            for row in self.x.chunks_exact(c) {
-                let row = &row[block * BLOCK..][..sums.len()];
-                if let Ok(row) = <&[f32; BLOCK]>::try_from(row) {
-                    for (total, &x) in total.iter_mut().zip(row) {
-                        *total += f64::from(x);
-                    }
-                } else {
-                    for (total, &x) in total.iter_mut().zip(row) {
-                        *total += f64::from(x);
-                    }
-                }
-            }
-            for (sum, total) in sums.iter_mut().zip(total) {
-                *sum = total as f32;
-            }
-        }
+    fn run<S: Simd>(mut self, s: S) {
+        self.high.fill(0.0);
+        self.low.fill(0.0);
+        let c = self.high.len();
+        walk::<_, GROUP>(s, self.x.len() / c, c, &mut self);
+    }
+}
+
+impl Columns for Sums<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
+        let x = at.read(s, self.x);
+        add_exactly(s, sum(s, x), self.high, self.low, at);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Normalisation against f64, on every instruction set and at several thread counts.
 
 use super::*;
-use crate::Isa;
-use crate::reference::{assert_same_bits, random};
+use crate::reference::{Sum, assert_close, assert_same_bits, random};
+use crate::{Activation, Cpu, GradientSlot, Isa, activate_backward, column_sums_scratch};
 
 const SHAPES: [(usize, usize); 7] = [(1, 1), (2, 3), (7, 5), (1000, 17), (2000, 33), (70, 1024), (50_000, 1)];
 
@@ -133,4 +133,176 @@ fn gradients_match_and_add() {
             }
         }
     }
+}
+
+const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Relu6];
+
+fn clamp(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => x.max(0.0),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+    }
+}
+
+/// Whether an activation that gave `y` has a slope there.
+fn slopes(activation: Activation, y: f32) -> bool {
+    match activation {
+        Activation::None => true,
+        Activation::Relu => y > 0.0,
+        Activation::Relu6 => y > 0.0 && y < 6.0,
+    }
+}
+
+/// An activation's output of which a good part lies on its bounds.
+fn outputs(activation: Activation, len: usize) -> Vec<f32> {
+    random(5, len).iter().map(|&y| clamp(activation, f64::from(y) * 6.0) as f32).collect()
+}
+
+#[test]
+fn residuals_and_activations_join_in() {
+    for (rows, c) in SHAPES {
+        let (k, residual) = (case(rows, c), random(5, rows * c));
+        for activation in ACTIVATIONS {
+            for adds in [false, true] {
+                let expected: Vec<f64> = (0..k.x.len())
+                    .map(|i| {
+                        let linear = normal(&k, i) * f64::from(k.gamma[i % c]) * 3.0 + f64::from(k.beta[i % c]);
+                        clamp(activation, linear + if adds { f64::from(residual[i]) } else { 0.0 })
+                    })
+                    .collect();
+                let gamma: Vec<f32> = k.gamma.iter().map(|g| g * 3.0).collect();
+                for y in everywhere(|cpu| {
+                    let mut y = vec![f32::NAN; k.x.len()];
+                    let residual = adds.then_some(&residual[..]);
+                    normalise_activate(
+                        cpu, &k.x, c, &k.mean, &k.inv_std, &gamma, &k.beta, residual, activation, &mut y,
+                    );
+                    y
+                }) {
+                    assert_near("y", &y, &expected, 4e-6);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_passes_through_an_activation() {
+    for activation in ACTIVATIONS {
+        for isa in Isa::available() {
+            let cpu = Cpu::with_isa(1, isa).unwrap();
+            let (x, one, mut y) = ([f32::NAN; 20], [1.0; 20], [0.0; 20]);
+            normalise_activate(&cpu, &x, 20, &one, &one, &one, &one, None, activation, &mut y);
+            assert!(y.iter().all(|y| y.is_nan()), "{activation:?}");
+        }
+    }
+}
+
+/// Runs a backward pass; gives dbeta, dgamma, dx and the residual's gradient.
+fn fused(cpu: &Cpu, k: &Case, y: &[f32], activation: Activation, frozen: bool, adds: [Option<bool>; 2]) -> Vec<f32> {
+    let (c, len) = (k.c, k.x.len());
+    let mut out = vec![1.0; 2 * c + 2 * len];
+    out[..2 * c].fill(f32::NAN);
+    let (dbeta, rest) = out.split_at_mut(c);
+    let (dgamma, rest) = rest.split_at_mut(c);
+    let (dx, dresidual) = rest.split_at_mut(len);
+    let slot = |values, adds: Option<bool>| adds.map(|adds| GradientSlot { values, adds });
+    let (dx, dresidual) = (slot(dx, adds[0]), slot(dresidual, adds[1]));
+    let mut scratch = vec![f32::NAN; batch_norm_scratch(len, c)];
+    let backward = if frozen { normalise_activate_backward_frozen } else { normalise_activate_backward };
+    let (m, s) = (&k.mean, &mut scratch);
+    backward(cpu, &k.x, y, &k.dy, c, m, &k.inv_std, &k.gamma, activation, dx, dresidual, dgamma, dbeta, s);
+    out
+}
+
+#[test]
+fn gradients_pass_the_activation_and_go_where_they_are_wanted() {
+    let wishes =
+        [[Some(false), Some(false)], [Some(true), Some(true)], [Some(false), None], [None, Some(true)], [None; 2]];
+    for (rows, c) in SHAPES {
+        let k = case(rows, c);
+        for (i, activation) in ACTIVATIONS.into_iter().enumerate() {
+            let y = outputs(activation, k.x.len());
+            // Without an activation y is not read.
+            let y = if activation == Activation::None { &[] } else { &y[..] };
+            let dy = |i: usize| {
+                if y.is_empty() || slopes(activation, y[i]) { f64::from(k.dy[i]) } else { 0.0 }
+            };
+            let (mut sum, mut product) = (vec![0.0; c], vec![0.0; c]);
+            for i in 0..k.x.len() {
+                sum[i % c] += dy(i);
+                product[i % c] += dy(i) * normal(&k, i);
+            }
+            for (j, adds) in wishes.into_iter().enumerate() {
+                let frozen = (i + j) % 2 == 0;
+                let dx = |i: usize| {
+                    let j = i % c;
+                    let batch = if frozen { 0.0 } else { (sum[j] + normal(&k, i) * product[j]) / rows as f64 };
+                    f64::from(k.gamma[j]) * f64::from(k.inv_std[j]) * (dy(i) - batch)
+                };
+                let wanted = |adds: Option<bool>, value: f64| match adds {
+                    None => 1.0,
+                    Some(false) => value,
+                    Some(true) => 1.0 + value,
+                };
+                let mut expected: Vec<f64> = sum.iter().chain(&product).copied().collect();
+                expected.extend((0..k.x.len()).map(|i| wanted(adds[0], dx(i))));
+                expected.extend((0..k.x.len()).map(|i| wanted(adds[1], dy(i))));
+                for out in everywhere(|cpu| fused(cpu, &k, y, activation, frozen, adds)) {
+                    assert_near("gradient", &out, &expected, if rows == 1 { 1e-4 } else { 1e-5 });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn biases_behind_activations_get_their_gradients() {
+    for (rows, c) in SHAPES {
+        let dy = random(2, rows * c);
+        for activation in ACTIVATIONS {
+            let y = outputs(activation, dy.len());
+            let y = if activation == Activation::None { &[] } else { &y[..] };
+            for wants_bias in [true, false] {
+                let passed = |i: usize| if y.is_empty() || slopes(activation, y[i]) { dy[i] } else { 0.0 };
+                let mut expected = vec![Sum::default(); c];
+                expected.iter_mut().filter(|_| !wants_bias).for_each(|sum| sum.add(7.0));
+                for i in 0..dy.len() {
+                    let mut element = Sum::default();
+                    element.add(f64::from(passed(i)));
+                    expected.push(element);
+                    if wants_bias {
+                        expected[i % c].add(f64::from(passed(i)));
+                    }
+                }
+                for out in everywhere(|cpu| {
+                    let mut out = vec![7.0; c];
+                    out.extend(&dy);
+                    let (dbias, dy) = out.split_at_mut(c);
+                    let mut scratch = vec![f32::NAN; column_sums_scratch(dy.len(), c)];
+                    let dbias = wants_bias.then_some(dbias);
+                    activate_backward(cpu, y, dy, c, activation, dbias, &mut scratch);
+                    out
+                }) {
+                    assert_close("dbias and dy", &out, &expected, 1e-7);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_infinite_gradient_is_not_hidden() {
+    let (mut dy, mut dbias) = (vec![1.0; 300], [0.0; 3]);
+    dy[150] = f32::INFINITY;
+    let mut scratch = vec![f32::NAN; column_sums_scratch(300, 3)];
+    activate_backward(&Cpu::new(1).unwrap(), &[], &mut dy, 3, Activation::None, Some(&mut dbias), &mut scratch);
+    assert_eq!(dbias, [f32::INFINITY, 100.0, 100.0]);
+}
+
+#[test]
+#[should_panic(expected = "y has 3 elements, not 4")]
+fn an_activation_needs_its_output() {
+    activate_backward(&Cpu::new(1).unwrap(), &[0.0; 3], &mut [0.0; 4], 2, Activation::Relu, None, &mut [0.0; 9]);
 }

@@ -4,8 +4,11 @@
 
 use super::{Kernel, Simd};
 use std::arch::x86_64::{
-    __m256, __m256i, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
-    _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_loadu_si128, _mm_packus_epi32, _mm_storeu_si128,
+    _mm256_add_ps, _mm256_blendv_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32,
+    _mm256_cvttps_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_or_ps, _mm256_set1_ps,
+    _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 /// Proof that the machine has AVX2 and FMA.
@@ -44,6 +47,8 @@ unsafe fn mask(len: usize) -> __m256i {
 
 impl Simd for Avx2 {
     type Vector = __m256;
+    /// All bits of a lane, or none.
+    type Mask = __m256;
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
 
@@ -87,6 +92,53 @@ impl Simd for Avx2 {
     fn min(self, a: __m256, b: __m256) -> __m256 {
         // Safety: `self` proves the features.
         unsafe { _mm256_min_ps(a, b) }
+    }
+    #[inline(always)]
+    fn greater(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a, b) }
+    }
+    #[inline(always)]
+    fn equal(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b) }
+    }
+    #[inline(always)]
+    fn beats(self, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b), _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) }
+    }
+    #[inline(always)]
+    fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
+        // Safety: `self` proves the features.
+        unsafe { _mm256_blendv_ps(b, a, mask) }
+    }
+    #[inline(always)]
+    fn read_u16(self, from: &[u16]) -> __m256 {
+        let mut words = [0; 8];
+        let from = if let Ok(from) = <&[u16; 8]>::try_from(from) {
+            from
+        } else {
+            words.iter_mut().zip(from).for_each(|(word, from)| *word = *from);
+            &words
+        };
+        // Safety: `self` proves the features; the array holds eight words.
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().cast()))) }
+    }
+    #[inline(always)]
+    fn write_u16(self, v: __m256, to: &mut [u16]) {
+        let mut words = [0_u16; 8];
+        // Safety: `self` proves the features; the array has room for eight words.
+        unsafe {
+            let v = _mm256_cvttps_epi32(v);
+            let packed = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+            _mm_storeu_si128(words.as_mut_ptr().cast(), packed);
+        }
+        if let Ok(to) = <&mut [u16; 8]>::try_from(&mut *to) {
+            *to = words;
+        } else {
+            to.iter_mut().zip(words).for_each(|(to, word)| *to = word);
+        }
     }
 
     #[inline(always)]

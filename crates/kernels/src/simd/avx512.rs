@@ -4,7 +4,9 @@
 
 use super::{Kernel, Simd};
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+    __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm256_mask_storeu_epi16, _mm256_maskz_loadu_epi16, _mm512_add_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvttps_epi32,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
     _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
@@ -37,6 +39,7 @@ fn mask(len: usize) -> u16 {
 
 impl Simd for Avx512 {
     type Vector = __m512;
+    type Mask = u16;
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
 
@@ -80,6 +83,42 @@ impl Simd for Avx512 {
     fn min(self, a: __m512, b: __m512) -> __m512 {
         // Safety: `self` proves the features.
         unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
+    fn greater(self, a: __m512, b: __m512) -> u16 {
+        // Safety: `self` proves the features.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
+    }
+    #[inline(always)]
+    fn equal(self, a: __m512, b: __m512) -> u16 {
+        // Safety: `self` proves the features.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b) }
+    }
+    #[inline(always)]
+    fn beats(self, a: __m512, b: __m512) -> u16 {
+        // Safety: `self` proves the features.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) }
+    }
+    #[inline(always)]
+    fn select(self, mask: u16, a: __m512, b: __m512) -> __m512 {
+        // Safety: `self` proves the features.
+        unsafe { _mm512_mask_blend_ps(mask, b, a) }
+    }
+    #[inline(always)]
+    fn read_u16(self, from: &[u16]) -> __m512 {
+        // Safety: `self` proves the features; the mask leaves out what the slice does not have.
+        unsafe {
+            let words = _mm256_maskz_loadu_epi16(mask(from.len().min(16)), from.as_ptr().cast());
+            _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(words))
+        }
+    }
+    #[inline(always)]
+    fn write_u16(self, v: __m512, to: &mut [u16]) {
+        // Safety: `self` proves the features; the mask leaves out what the slice does not have.
+        unsafe {
+            let words = _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(v));
+            _mm256_mask_storeu_epi16(to.as_mut_ptr().cast(), mask(to.len().min(16)), words);
+        }
     }
 
     #[inline(always)]

@@ -26,6 +26,8 @@ pub trait Kernel {
 pub trait Simd: Copy + Send + Sync + 'static {
     /// A vector of [`Self::LANES`] floats.
     type Vector: Copy;
+    /// A truth for each lane of a vector.
+    type Mask: Copy;
     /// Floats in a vector.
     const LANES: usize;
     /// Vectors that fit into registers at once.
@@ -48,6 +50,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The smaller of `a` and `b`; `b` where either is NaN.
     fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Whether `a > b`; not where either is NaN.
+    fn greater(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    /// Whether `a == b`; not where either is NaN.
+    fn equal(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    /// Whether `a > b` or `a` is NaN: what wins against the maximum so far.
+    fn beats(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    /// `a` where the mask is set, else `b`.
+    fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The first lanes from `from`, as many as it has and fit, as floats; the others are zero.
+    fn read_u16(self, from: &[u16]) -> Self::Vector;
+    /// Writes the first lanes, whole numbers below 2¹⁶, to `to`, as many as it has room for.
+    fn write_u16(self, v: Self::Vector, to: &mut [u16]);
 
     /// Loads `LANES` floats, at any alignment.
     ///
@@ -112,7 +126,19 @@ mod tests {
         fn run<S: Simd>(self, s: S) -> Self::Output {
             let (a, b) = (s.read(self.a), s.read(self.b));
             let c = s.splat(0.5);
-            let results = [s.add(a, b), s.sub(a, b), s.mul(a, b), s.fma(a, b, c), s.max(a, b), s.min(a, b)];
+            let chosen = [s.greater(a, b), s.equal(a, b), s.beats(a, b)].map(|mask| s.select(mask, a, c));
+            let [greater, equal, beats] = chosen;
+            let results = [
+                s.add(a, b),
+                s.sub(a, b),
+                s.mul(a, b),
+                s.fma(a, b, c),
+                s.max(a, b),
+                s.min(a, b),
+                greater,
+                equal,
+                beats,
+            ];
             let len = self.a.len().min(S::LANES);
             let mut out = Vec::new();
             for v in results {
@@ -129,8 +155,18 @@ mod tests {
         // Multiples of 1/4 whose products are exact, so that fused and unfused multiply-add agree.
         let a: Vec<f32> = (0..24).map(|i| i as f32 * 0.25 - 2.0).collect();
         let b: Vec<f32> = (0..24).map(|i| 1.5 - ((i * 7) % 11) as f32 * 0.25).collect();
-        let scalar: [fn(f32, f32) -> f32; 6] =
-            [|a, b| a + b, |a, b| a - b, |a, b| a * b, |a, b| a * b + 0.5, f32::max, f32::min];
+        let scalar: [fn(f32, f32) -> f32; 9] = [
+            |a, b| a + b,
+            |a, b| a - b,
+            |a, b| a * b,
+            |a, b| a * b + 0.5,
+            f32::max,
+            f32::min,
+            |a, b| if a > b { a } else { 0.5 },
+            |a, b| if a == b { a } else { 0.5 },
+            |a, b| if a > b { a } else { 0.5 },
+        ];
+        assert!(a.iter().zip(&b).any(|(a, b)| a == b), "some lanes are equal");
         for isa in Isa::available() {
             for start in 0..3 {
                 for len in 0..=20 {
@@ -154,6 +190,50 @@ mod tests {
             assert_eq!((rows[4][0], rows[5][0]), (1.0, 1.0));
             let rows = isa.dispatch(Everything { a: &one, b: &nan });
             assert!(rows[4][0].is_nan() && rows[5][0].is_nan());
+        }
+    }
+
+    #[test]
+    fn nan_is_neither_greater_nor_equal_but_beats() {
+        let (nan, one) = ([f32::NAN; 16], [1.0; 16]);
+        for isa in Isa::available() {
+            for (a, b, beats) in [(&nan, &one, true), (&one, &nan, false), (&nan, &nan, true)] {
+                let rows = isa.dispatch(Everything { a, b });
+                assert_eq!((rows[6][0], rows[7][0]), (0.5, 0.5), "{}", isa.name());
+                assert_eq!(rows[8][0].is_nan(), beats, "{}", isa.name());
+            }
+        }
+    }
+
+    /// Reads small integers, and writes them back after adding one.
+    struct Small<'a> {
+        from: &'a [u16],
+        to: &'a mut [u16],
+    }
+
+    impl Kernel for Small<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            s.write_u16(s.add(s.read_u16(self.from), s.splat(1.0)), self.to);
+        }
+    }
+
+    #[test]
+    fn small_integers_pass_through_floats_at_every_length() {
+        let from: Vec<u16> = (0..24).map(|i| [0, 1, 255, 256, 32_767, 32_768, 65_534][i % 7]).collect();
+        for isa in Isa::available() {
+            for start in 0..7 {
+                for len in 0..=16.min(from.len() - start) {
+                    let mut to = [9; 17];
+                    isa.dispatch(Small { from: &from[start..start + len], to: &mut to[..len] });
+                    let lanes = len.min(if isa == Isa::Avx512 { 16 } else { 8 });
+                    for (i, &to) in to.iter().enumerate() {
+                        let expected = if i < lanes { from[start + i] + 1 } else { 9 };
+                        assert_eq!(to, expected, "{}: lane {i} of {len} from {start}", isa.name());
+                    }
+                }
+            }
         }
     }
 }

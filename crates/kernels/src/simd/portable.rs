@@ -15,8 +15,18 @@ fn zip(a: [f32; 8], b: [f32; 8], f: impl Fn(f32, f32) -> f32) -> [f32; 8] {
     out
 }
 
+#[inline(always)]
+fn compare(a: [f32; 8], b: [f32; 8], f: impl Fn(f32, f32) -> bool) -> [bool; 8] {
+    let mut out = [false; 8];
+    for i in 0..8 {
+        out[i] = f(a[i], b[i]);
+    }
+    out
+}
+
 impl Simd for Portable {
     type Vector = [f32; 8];
+    type Mask = [bool; 8];
     const LANES: usize = 8;
     /// Sixteen registers of four lanes, as on x86-64 without AVX.
     const REGISTERS: usize = 8;
@@ -53,6 +63,40 @@ impl Simd for Portable {
     #[inline(always)]
     fn min(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         zip(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn greater(self, a: [f32; 8], b: [f32; 8]) -> [bool; 8] {
+        compare(a, b, |a, b| a > b)
+    }
+    #[inline(always)]
+    fn equal(self, a: [f32; 8], b: [f32; 8]) -> [bool; 8] {
+        compare(a, b, |a, b| a == b)
+    }
+    #[inline(always)]
+    fn beats(self, a: [f32; 8], b: [f32; 8]) -> [bool; 8] {
+        compare(a, b, |a, b| a > b || a.is_nan())
+    }
+    #[inline(always)]
+    fn select(self, mask: [bool; 8], a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        let mut out = b;
+        for i in 0..8 {
+            out[i] = if mask[i] { a[i] } else { b[i] };
+        }
+        out
+    }
+    #[inline(always)]
+    fn read_u16(self, from: &[u16]) -> [f32; 8] {
+        let mut v = [0.0; 8];
+        for (lane, &from) in v.iter_mut().zip(from) {
+            *lane = f32::from(from);
+        }
+        v
+    }
+    #[inline(always)]
+    fn write_u16(self, v: [f32; 8], to: &mut [u16]) {
+        for (to, lane) in to.iter_mut().zip(v) {
+            *to = lane as u16;
+        }
     }
 
     #[inline(always)]

@@ -1,0 +1,283 @@
+//! Gradients of normalisation, the residual and the activation behind it: one pass for the sums, one for what follows
+//! from them.
+
+use super::{batch_norm_scratch, check};
+use crate::activate::Gate;
+use crate::gradient_slot::SharedSlot;
+use crate::rows::{Column, Columns, GROUP, piece, sum, walk};
+use crate::simd::{Kernel, Simd};
+use crate::sums::{RowChunks, add_exactly, total};
+use crate::{Activation, Cpu, GradientSlot};
+
+/// Lines of c floats that do not belong to a chunk: both totals, then the constants of [`Gradient`].
+pub(super) const LINES: usize = 5;
+
+/// Gradients of [`crate::normalise_activate`] by the statistics of this very batch.
+///
+/// With dy' = dy where the activation let the value through (told from y) and `x̂ = (x − mean) · inv_std`, assigns
+/// dbeta = Σ dy' and dgamma = Σ dy' · x̂. What is wanted of these is assigned or added:
+/// `dx = gamma · inv_std · (dy' − (dbeta + x̂ · dgamma) / rows)`, and dy' as the residual's gradient.
+///
+/// `x`, `y`, `dy`, `dx` and `dresidual (rows, c)`, the others (c), `scratch` of at least [`batch_norm_scratch`] floats.
+/// Without an activation, y is not read and may be empty.
+///
+/// # Panics
+/// If a length contradicts the shape.
+pub fn normalise_activate_backward(
+    cpu: &Cpu,
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    c: usize,
+    mean: &[f32],
+    inv_std: &[f32],
+    gamma: &[f32],
+    activation: Activation,
+    dx: Option<GradientSlot<'_>>,
+    dresidual: Option<GradientSlot<'_>>,
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let inputs = Inputs { x, dy, gate: Gate::new(y, activation, x.len()), c, mean, inv_std, gamma };
+    let (sums, products) = inputs.backward(cpu, false, dx, dresidual, scratch);
+    dbeta.copy_from_slice(sums);
+    dgamma.copy_from_slice(products);
+}
+
+/// As [`normalise_activate_backward`], but by fixed statistics: `dx = gamma · inv_std · dy'`.
+///
+/// # Panics
+/// If a length contradicts the shape.
+pub fn normalise_activate_backward_frozen(
+    cpu: &Cpu,
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    c: usize,
+    mean: &[f32],
+    inv_std: &[f32],
+    gamma: &[f32],
+    activation: Activation,
+    dx: Option<GradientSlot<'_>>,
+    dresidual: Option<GradientSlot<'_>>,
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let inputs = Inputs { x, dy, gate: Gate::new(y, activation, x.len()), c, mean, inv_std, gamma };
+    let (sums, products) = inputs.backward(cpu, true, dx, dresidual, scratch);
+    dbeta.copy_from_slice(sums);
+    dgamma.copy_from_slice(products);
+}
+
+/// Gradients of normalisation by the statistics of this very batch: adds to dx (where wanted), dgamma and dbeta.
+///
+/// As [`normalise_activate_backward`] without an activation and a residual.
+///
+/// # Panics
+/// If a length contradicts the shape.
+pub fn batch_norm_backward(
+    cpu: &Cpu,
+    x: &[f32],
+    dy: &[f32],
+    c: usize,
+    mean: &[f32],
+    inv_std: &[f32],
+    gamma: &[f32],
+    dx: Option<&mut [f32]>,
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let inputs = Inputs { x, dy, gate: Gate::new(&[], Activation::None, x.len()), c, mean, inv_std, gamma };
+    let (sums, products) = inputs.backward(cpu, false, dx.map(GradientSlot::add), None, scratch);
+    add(dbeta, sums);
+    add(dgamma, products);
+}
+
+/// As [`batch_norm_backward`], but by fixed statistics: adds `dy · gamma · inv_std` to dx.
+///
+/// # Panics
+/// If a length contradicts the shape.
+pub fn batch_norm_backward_frozen(
+    cpu: &Cpu,
+    x: &[f32],
+    dy: &[f32],
+    c: usize,
+    mean: &[f32],
+    inv_std: &[f32],
+    gamma: &[f32],
+    dx: Option<&mut [f32]>,
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let inputs = Inputs { x, dy, gate: Gate::new(&[], Activation::None, x.len()), c, mean, inv_std, gamma };
+    let (sums, products) = inputs.backward(cpu, true, dx.map(GradientSlot::add), None, scratch);
+    add(dbeta, sums);
+    add(dgamma, products);
+}
+
+fn add(to: &mut [f32], from: &[f32]) {
+    assert_eq!(to.len(), from.len(), "a gradient for each channel");
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+/// What a backward pass reads.
+#[derive(Clone, Copy)]
+struct Inputs<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    gate: Gate<'a>,
+    c: usize,
+    mean: &'a [f32],
+    inv_std: &'a [f32],
+    gamma: &'a [f32],
+}
+
+impl Inputs<'_> {
+    /// The gradients of beta and gamma, at the start of `scratch`.
+    fn backward<'s>(
+        self,
+        cpu: &Cpu,
+        frozen: bool,
+        dx: Option<GradientSlot<'_>>,
+        dresidual: Option<GradientSlot<'_>>,
+        scratch: &'s mut [f32],
+    ) -> (&'s [f32], &'s [f32]) {
+        let Self { x, dy, c, mean, inv_std, gamma, .. } = self;
+        let rows = check(x, c, &[mean, inv_std, gamma]);
+        assert_eq!(x.len(), dy.len(), "dy has the shape of x");
+        let (totals, rest) = scratch[..batch_norm_scratch(x.len(), c)].split_at_mut(2 * c);
+        let (constants, partial) = rest.split_at_mut(3 * c);
+        let chunks = RowChunks::new(rows, c);
+        let partial = &mut partial[..chunks.count() * 4 * c];
+        cpu.chunks(partial, 4 * c, |i, sums| {
+            let (high, low) = sums.split_at_mut(2 * c);
+            let range = chunks.elements(i);
+            let (x, dy, gate) = (&x[range.clone()], &dy[range.clone()], self.gate.part(range));
+            cpu.isa().dispatch(Sums { x, dy, gate, mean, high, low });
+        });
+        total(cpu, partial, totals);
+        let (sums, products) = totals.split_at_mut(c);
+        let (scale, rest) = constants.split_at_mut(c);
+        let (shift, slope) = rest.split_at_mut(c);
+        let share = if frozen { 0.0 } else { 1.0 / rows.max(1) as f32 };
+        for i in 0..c {
+            products[i] *= inv_std[i];
+            scale[i] = gamma[i] * inv_std[i];
+            shift[i] = scale[i] * share * sums[i];
+            slope[i] = scale[i] * share * products[i] * inv_std[i];
+        }
+        if dx.is_some() || dresidual.is_some() {
+            self.pass_on(cpu, [scale, shift, slope], dx, dresidual);
+        }
+        (sums, products)
+    }
+
+    /// Writes the gradients that are as large as x.
+    fn pass_on(
+        self,
+        cpu: &Cpu,
+        [scale, shift, slope]: [&[f32]; 3],
+        dx: Option<GradientSlot<'_>>,
+        dresidual: Option<GradientSlot<'_>>,
+    ) {
+        let Self { x, dy, mean, c, .. } = self;
+        let [dx, dresidual] = [dx, dresidual].map(|slot| {
+            assert!(slot.as_ref().is_none_or(|s| s.values.len() == x.len()), "a gradient has the shape of x");
+            slot.map(SharedSlot::new)
+        });
+        let (piece, count) = (piece(c), x.len().div_ceil(piece(c)));
+        cpu.run(count, |i| {
+            // From the end, which the sums read last, so that it may still be in a cache.
+            let start = (count - 1 - i) * piece;
+            let range = start..(start + piece).min(x.len());
+            // Safety: ranges of different pieces are disjoint.
+            let [dx, dresidual] = [&dx, &dresidual].map(|to| to.as_ref().map(|to| unsafe { to.part(range.clone()) }));
+            let (x, dy, gate) = (&x[range.clone()], &dy[range.clone()], self.gate.part(range));
+            cpu.isa().dispatch(Gradient { x, dy, gate, mean, scale, shift, slope, dx, dresidual });
+        });
+    }
+}
+
+/// Sums of dy' and of dy' · (x − mean).
+struct Sums<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    gate: Gate<'a>,
+    mean: &'a [f32],
+    /// Of dy', then of the products.
+    high: &'a mut [f32],
+    low: &'a mut [f32],
+}
+
+impl Kernel for Sums<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        self.high.fill(0.0);
+        self.low.fill(0.0);
+        let c = self.mean.len();
+        walk::<_, GROUP>(s, self.x.len() / c, c, &mut self);
+    }
+}
+
+impl Columns for Sums<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
+        let c = self.mean.len();
+        let mean = at.constant(s, self.mean);
+        let dy = self.gate.pass(s, at.read(s, self.dy), at);
+        let mut products = at.read(s, self.x);
+        for r in 0..R {
+            products[r] = s.mul(s.sub(products[r], mean), dy[r]);
+        }
+        add_exactly(s, sum(s, dy), self.high, self.low, at);
+        add_exactly(s, sum(s, products), &mut self.high[c..], &mut self.low[c..], at);
+    }
+}
+
+/// `dx = scale · dy' − (shift + (x − mean) · slope)`, and dy' itself.
+struct Gradient<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    gate: Gate<'a>,
+    mean: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    slope: &'a [f32],
+    dx: Option<GradientSlot<'a>>,
+    dresidual: Option<GradientSlot<'a>>,
+}
+
+impl Kernel for Gradient<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let c = self.mean.len();
+        walk::<_, 1>(s, self.x.len() / c, c, &mut self);
+    }
+}
+
+impl Columns for Gradient<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
+        let dy = self.gate.pass(s, at.read(s, self.dy), at);
+        if let Some(to) = &mut self.dresidual {
+            at.write(s, dy, to.values, to.adds);
+        }
+        let Some(to) = &mut self.dx else { return };
+        let of = |constants: &[f32]| at.constant(s, constants);
+        let [mean, scale, shift, slope] = [of(self.mean), of(self.scale), of(self.shift), of(self.slope)];
+        let mut v = at.read(s, self.x);
+        for r in 0..R {
+            let batch = s.fma(s.sub(v[r], mean), slope, shift);
+            v[r] = s.sub(s.mul(dy[r], scale), batch);
+        }
+        at.write(s, v, to.values, to.adds);
+    }
+}
