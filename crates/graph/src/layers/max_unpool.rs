@@ -5,7 +5,7 @@
 use super::pooling::{geometry, pooled};
 use crate::{Backward, Forward, Layer, Misfit, Reach, Saved, Setting, Shape, Window};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{PoolGeometry, max_pool_backward, max_pool_forward, max_pool_gather};
+use striate_kernels::{GradientSlot, PoolGeometry, max_pool_backward, max_pool_forward, max_pool_gather};
 
 /// Puts each value of its first input, the map to unpool, where a window of its second, the map that was pooled, had its
 /// maximum. Nothing flows back to the second: it only names places.
@@ -15,9 +15,6 @@ pub struct MaxUnpool {
     #[serde(flatten)]
     pub window: Window,
 }
-
-/// Values in a piece of work.
-const PIECE: usize = 1 << 13;
 
 impl MaxUnpool {
     /// Undoes max pooling by `window`, which is [`MaxPool`](super::MaxPool)'s.
@@ -66,9 +63,8 @@ impl Layer for MaxUnpool {
     fn forward(&self, pass: Forward<'_>) {
         let Forward { setting, inputs, output, switches, scratch, .. } = pass;
         let g = self.geometry(&setting);
-        max_pool_forward(setting.cpu, &g, inputs[1], &mut scratch[..inputs[0].len()], switches);
-        setting.cpu.chunks(output, PIECE, |_, out| out.fill(0.0));
-        max_pool_backward(setting.cpu, &g, inputs[0], switches, output);
+        max_pool_forward(setting.cpu, &g, inputs[1], &mut scratch[..inputs[0].len()], Some(switches));
+        max_pool_backward(setting.cpu, &g, inputs[0], switches, GradientSlot::assign(output));
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {

@@ -1,8 +1,8 @@
 //! Means of windows, with and without the declared padding.
 
 use super::{Axis, PoolGeometry};
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 
 /// Assigns y = the mean of each window. With `include_pad` declared padding counts as zeros (`PyTorch`'s
 /// `count_include_pad`), otherwise only cells inside x count.
@@ -29,22 +29,23 @@ struct AvgRow<'a> {
 impl Kernel for AvgRow<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let (rows, cols, c) = (self.g.axis(0), self.g.axis(1), self.g.c);
         let (image, oy) = (self.row / rows.out_len, self.row % rows.out_len);
+        let image = &self.x[image * rows.len * cols.len * c..][..rows.len * cols.len * c];
         for (ox, y) in self.y.chunks_exact_mut(c).enumerate() {
-            y.fill(0.0);
-            for ky in rows.cells(oy) {
-                for kx in cols.cells(ox) {
-                    let at = (image * rows.len + rows.coordinate(oy, ky)) * cols.len + cols.coordinate(ox, kx);
-                    for (y, x) in y.iter_mut().zip(&self.x[at * c..][..c]) {
-                        *y += x;
+            let scale = s.splat(scale(&rows, oy, &cols, ox, self.include_pad));
+            let across = cols.inside(ox);
+            for channel in (0..c).step_by(S::LANES) {
+                let lanes = S::LANES.min(c - channel);
+                let mut sum = s.splat(0.0);
+                for iy in rows.inside(oy) {
+                    let line = &image[(iy * cols.len + across.start) * c..][..across.len() * c];
+                    for pixel in line.chunks_exact(c) {
+                        sum = s.add(sum, s.read(&pixel[channel..][..lanes]));
                     }
                 }
-            }
-            let scale = scale(&rows, oy, &cols, ox, self.include_pad);
-            for y in y {
-                *y *= scale;
+                s.write(s.mul(sum, scale), &mut y[channel..][..lanes]);
             }
         }
     }
@@ -57,16 +58,17 @@ fn scale(rows: &Axis, oy: usize, cols: &Axis, ox: usize, include_pad: bool) -> f
     if divisor == 0 { 0.0 } else { 1.0 / divisor as f32 }
 }
 
-/// Adds to dx the gradient of [`avg_pool_forward`].
+/// Assigns to dx, or adds to it, the gradient of [`avg_pool_forward`].
 ///
 /// `dy (n, out_h, out_w, c)`, `dx (n, h, w, c)`.
 ///
 /// # Panics
 /// If a length contradicts the geometry.
-pub fn avg_pool_backward(cpu: &Cpu, g: &PoolGeometry, dy: &[f32], dx: &mut [f32], include_pad: bool) {
+pub fn avg_pool_backward(cpu: &Cpu, g: &PoolGeometry, dy: &[f32], dx: GradientSlot<'_>, include_pad: bool) {
+    let GradientSlot { values: dx, adds } = dx;
     g.check(dx.len(), dy.len());
     cpu.chunks(dx, (g.w * g.c).max(1), |row, dx| {
-        cpu.isa().dispatch(AvgGradientRow { g, row, dy, dx, include_pad });
+        cpu.isa().dispatch(AvgGradientRow { g, row, dy, dx, adds, include_pad });
     });
 }
 
@@ -75,22 +77,29 @@ struct AvgGradientRow<'a> {
     row: usize,
     dy: &'a [f32],
     dx: &'a mut [f32],
+    adds: bool,
     include_pad: bool,
 }
 
 impl Kernel for AvgGradientRow<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let (rows, cols, c) = (self.g.axis(0), self.g.axis(1), self.g.c);
         let (image, iy) = (self.row / rows.len, self.row % rows.len);
         for (ix, dx) in self.dx.chunks_exact_mut(c).enumerate() {
+            if !self.adds {
+                dx.fill(0.0);
+            }
             for oy in rows.covering(iy) {
                 for ox in cols.covering(ix) {
-                    let scale = scale(&rows, oy, &cols, ox, self.include_pad);
-                    let at = ((image * rows.out_len + oy) * cols.out_len + ox) * c;
-                    for (dx, dy) in dx.iter_mut().zip(&self.dy[at..at + c]) {
-                        *dx += dy * scale;
+                    let scale = s.splat(scale(&rows, oy, &cols, ox, self.include_pad));
+                    let dy = &self.dy[((image * rows.out_len + oy) * cols.out_len + ox) * c..][..c];
+                    for channel in (0..c).step_by(S::LANES) {
+                        let lanes = S::LANES.min(c - channel);
+                        let dx = &mut dx[channel..][..lanes];
+                        let share = s.mul(s.read(&dy[channel..][..lanes]), scale);
+                        s.write(s.add(s.read(dx), share), dx);
                     }
                 }
             }

@@ -1,8 +1,11 @@
 //! The mean and the maximum of each channel over a whole image.
 
 use super::BLOCK;
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
+
+/// Channels of a piece of a mean.
+const CHANNELS: usize = 128;
 
 /// Assigns y = the mean of each channel of each image, summed in f64.
 ///
@@ -12,14 +15,19 @@ use crate::simd::{Kernel, Simd};
 /// If the lengths contradict each other.
 pub fn global_avg_pool_forward(cpu: &Cpu, pixels: usize, c: usize, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len() * pixels, "x (n, {pixels}, {c}) for y (n, {c})");
-    cpu.chunks(y, c.max(1), |image, y| {
-        cpu.isa().dispatch(ImageMean { x: &x[image * pixels * c..][..pixels * c], c, y });
+    // Of one image too there is work for several threads.
+    let piece = if c.is_multiple_of(CHANNELS) { CHANNELS } else { c };
+    cpu.chunks(y, piece.max(1), |i, y| {
+        let (image, channel) = (i * piece / c, i * piece % c);
+        cpu.isa().dispatch(ImageMean { x: &x[image * pixels * c..][..pixels * c], c, channel, y });
     });
 }
 
 struct ImageMean<'a> {
     x: &'a [f32],
     c: usize,
+    /// The first of those of y.
+    channel: usize,
     y: &'a mut [f32],
 }
 
@@ -27,35 +35,41 @@ impl Kernel for ImageMean<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let pixels = self.x.len() / self.c;
+        let pixels = (self.x.len() / self.c) as f64;
         for (block, y) in self.y.chunks_mut(BLOCK).enumerate() {
+            let at = self.channel + block * BLOCK;
             let mut sums = [0.0_f64; BLOCK];
             for x in self.x.chunks_exact(self.c) {
-                for (sum, &x) in sums.iter_mut().zip(&x[block * BLOCK..][..y.len()]) {
-                    *sum += f64::from(x);
+                let x = &x[at..][..y.len()];
+                // A fixed number of channels is added in registers.
+                if let Ok(x) = <&[f32; BLOCK]>::try_from(x) {
+                    sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum += f64::from(x));
+                } else {
+                    sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum += f64::from(x));
                 }
             }
             for (y, sum) in y.iter_mut().zip(sums) {
-                *y = (sum / pixels as f64) as f32;
+                *y = (sum / pixels) as f32;
             }
         }
     }
 }
 
-/// Adds to dx the gradient of [`global_avg_pool_forward`].
+/// Assigns to dx, or adds to it, the gradient of [`global_avg_pool_forward`].
 ///
 /// `dy (n, c)`, `dx (n, pixels, c)`.
 ///
 /// # Panics
 /// If the lengths contradict each other.
-pub fn global_avg_pool_backward(cpu: &Cpu, pixels: usize, c: usize, dy: &[f32], dx: &mut [f32]) {
+pub fn global_avg_pool_backward(cpu: &Cpu, pixels: usize, c: usize, dy: &[f32], dx: GradientSlot<'_>) {
+    let GradientSlot { values: dx, adds } = dx;
     assert_eq!(dx.len(), dy.len() * pixels, "dx (n, {pixels}, {c}) for dy (n, {c})");
     let scale = 1.0 / pixels as f32;
     cpu.chunks(dx, (pixels * c).max(1), |image, dx| {
         let dy = &dy[image * c..][..c];
         for dx in dx.chunks_exact_mut(c) {
             for (dx, dy) in dx.iter_mut().zip(dy) {
-                *dx += dy * scale;
+                *dx = if adds { *dx + dy * scale } else { dy * scale };
             }
         }
     });

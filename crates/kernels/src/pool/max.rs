@@ -2,20 +2,26 @@
 //! values are gathered from them.
 
 use super::PoolGeometry;
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
+use std::ops::Range;
 
-/// Assigns y = the maximum of each window, and to `switches` the winner's cell, `ky * kernel_w + kx`.
+/// Assigns y = the maximum of each window, and to `switches`, where they are wanted, the winner's cell,
+/// `ky * kernel_w + kx`.
 ///
 /// `x (n, h, w, c)`, `y` and `switches (n, out_h, out_w, c)`.
 ///
 /// # Panics
-/// If a length contradicts the geometry, or a window has more than 65 536 cells.
-pub fn max_pool_forward(cpu: &Cpu, g: &PoolGeometry, x: &[f32], y: &mut [f32], switches: &mut [u16]) {
+/// If a length contradicts the geometry, or a window has more than 65 536 cells and switches are wanted.
+pub fn max_pool_forward(cpu: &Cpu, g: &PoolGeometry, x: &[f32], y: &mut [f32], switches: Option<&mut [u16]>) {
     g.check(x.len(), y.len());
+    let line = (g.out_w * g.c).max(1);
+    let Some(switches) = switches else {
+        cpu.chunks(y, line, |row, y| cpu.isa().dispatch(MaxRow { g, row, x, y, switches: &mut [] }));
+        return;
+    };
     assert_eq!(switches.len(), y.len(), "a switch for each element of y");
     assert!(g.kernel[0] * g.kernel[1] <= 1 << 16, "cells of a {:?} window must fit into 16 bits", g.kernel);
-    let line = (g.out_w * g.c).max(1);
     cpu.chunks2(y, line, switches, line, |row, y, switches| {
         cpu.isa().dispatch(MaxRow { g, row, x, y, switches });
     });
@@ -27,66 +33,99 @@ struct MaxRow<'a> {
     row: usize,
     x: &'a [f32],
     y: &'a mut [f32],
+    /// Empty where they are not wanted.
     switches: &'a mut [u16],
 }
 
 impl Kernel for MaxRow<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let (rows, cols, c) = (self.g.axis(0), self.g.axis(1), self.g.c);
         let (image, oy) = (self.row / rows.out_len, self.row % rows.out_len);
-        let pixels = self.y.chunks_exact_mut(c).zip(self.switches.chunks_exact_mut(c));
-        for (ox, (y, switches)) in pixels.enumerate() {
-            y.fill(f32::NEG_INFINITY);
-            switches.fill(0);
-            let mut first = true;
-            for ky in rows.cells(oy) {
-                for kx in cols.cells(ox) {
-                    let at = (image * rows.len + rows.coordinate(oy, ky)) * cols.len + cols.coordinate(ox, kx);
-                    let x = &self.x[at * c..][..c];
-                    challenge(y, switches, x, (ky * cols.kernel + kx) as u16, first);
-                    first = false;
-                }
+        let image = &self.x[image * rows.len * cols.len * c..][..rows.len * cols.len * c];
+        let ys = rows.inside(oy);
+        for (ox, y) in self.y.chunks_exact_mut(c).enumerate() {
+            let xs = cols.inside(ox);
+            let first = (rows.cells(oy).start * cols.kernel + cols.cells(ox).start) as f32;
+            let window = Window { rows: ys.clone(), columns: xs, first, width: cols.kernel };
+            if self.switches.is_empty() {
+                window.maximum::<S, false>(s, image, cols.len, y, &mut []);
+            } else {
+                window.maximum::<S, true>(s, image, cols.len, y, &mut self.switches[ox * c..][..c]);
             }
         }
     }
 }
 
-/// Takes one pixel, the window's `cell`, into the maxima so far; the `first` pixel of a window is taken as it is.
-#[inline(always)]
-pub(super) fn challenge(y: &mut [f32], switches: &mut [u16], x: &[f32], cell: u16, first: bool) {
-    if first {
-        y.copy_from_slice(x);
-        switches.fill(cell);
-        return;
-    }
-    for ((y, switch), &x) in y.iter_mut().zip(switches).zip(x) {
-        let wins = x > *y || x.is_nan();
-        *y = if wins { x } else { *y };
-        *switch = if wins { cell } else { *switch };
+/// The cells of one window that lie inside x.
+pub(super) struct Window {
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
+    /// The number of the first cell.
+    pub(super) first: f32,
+    /// By how much the numbers of cells below each other differ.
+    pub(super) width: usize,
+}
+
+impl Window {
+    /// Assigns the maximum of each channel to `y`, and with SWITCHES the winner's number to `switches`. `image` has rows of
+    /// `w` pixels; a window of no cells gives −∞.
+    #[inline(always)]
+    pub(super) fn maximum<S: Simd, const SWITCHES: bool>(
+        &self,
+        s: S,
+        image: &[f32],
+        w: usize,
+        y: &mut [f32],
+        switches: &mut [u16],
+    ) {
+        if self.rows.is_empty() || self.columns.is_empty() {
+            y.fill(f32::NEG_INFINITY);
+            switches.fill(0);
+            return;
+        }
+        let c = y.len();
+        let (one, to_next_row) = (s.splat(1.0), s.splat((self.width - self.columns.len()) as f32));
+        for channel in (0..c).step_by(S::LANES) {
+            let lanes = S::LANES.min(c - channel);
+            // The first cell loses against itself.
+            let mut best = s.read(&image[(self.rows.start * w + self.columns.start) * c + channel..][..lanes]);
+            let mut cell = s.splat(self.first);
+            let mut winner = cell;
+            for iy in self.rows.clone() {
+                let line = &image[(iy * w + self.columns.start) * c..][..self.columns.len() * c];
+                for pixel in line.chunks_exact(c) {
+                    let x = s.read(&pixel[channel..][..lanes]);
+                    let wins = s.beats(x, best);
+                    best = s.select(wins, x, best);
+                    if SWITCHES {
+                        winner = s.select(wins, cell, winner);
+                        cell = s.add(cell, one);
+                    }
+                }
+                cell = s.add(cell, to_next_row);
+            }
+            s.write(best, &mut y[channel..][..lanes]);
+            if SWITCHES {
+                s.write_u16(winner, &mut switches[channel..][..lanes]);
+            }
+        }
     }
 }
 
-/// Adds to a pixel's dx the dy of a window whose winner is the pixel's `cell`.
-#[inline(always)]
-pub(super) fn collect(dx: &mut [f32], dy: &[f32], switches: &[u16], cell: u16) {
-    for ((dx, &dy), &switch) in dx.iter_mut().zip(dy).zip(switches) {
-        *dx += if switch == cell { dy } else { 0.0 };
-    }
-}
-
-/// Adds each dy to the dx of its window's winner.
+/// Assigns to dx, or adds to it, each dy at its window's winner.
 ///
 /// `dy` and `switches (n, out_h, out_w, c)`, `dx (n, h, w, c)`.
 ///
 /// # Panics
 /// If a length contradicts the geometry.
-pub fn max_pool_backward(cpu: &Cpu, g: &PoolGeometry, dy: &[f32], switches: &[u16], dx: &mut [f32]) {
+pub fn max_pool_backward(cpu: &Cpu, g: &PoolGeometry, dy: &[f32], switches: &[u16], dx: GradientSlot<'_>) {
+    let GradientSlot { values: dx, adds } = dx;
     g.check(dx.len(), dy.len());
     assert_eq!(switches.len(), dy.len(), "a switch for each element of dy");
     cpu.chunks(dx, (g.w * g.c).max(1), |row, dx| {
-        cpu.isa().dispatch(MaxGradientRow { g, row, dy, switches, dx });
+        cpu.isa().dispatch(MaxGradientRow { g, row, dy, switches, dx, adds });
     });
 }
 
@@ -96,22 +135,36 @@ struct MaxGradientRow<'a> {
     dy: &'a [f32],
     switches: &'a [u16],
     dx: &'a mut [f32],
+    adds: bool,
 }
 
 impl Kernel for MaxGradientRow<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let (rows, cols, c) = (self.g.axis(0), self.g.axis(1), self.g.c);
         let (image, iy) = (self.row / rows.len, self.row % rows.len);
+        let (zero, step) = (s.splat(0.0), s.splat(cols.stride as f32));
         for (ix, dx) in self.dx.chunks_exact_mut(c).enumerate() {
-            for oy in rows.covering(iy) {
-                for ox in cols.covering(ix) {
-                    let (ky, kx) = (iy + rows.pad - oy * rows.stride, ix + cols.pad - ox * cols.stride);
-                    let cell = (ky * cols.kernel + kx) as u16;
-                    let at = ((image * rows.out_len + oy) * cols.out_len + ox) * c;
-                    collect(dx, &self.dy[at..at + c], &self.switches[at..at + c], cell);
+            let across = cols.covering(ix);
+            for channel in (0..c).step_by(S::LANES) {
+                let lanes = S::LANES.min(c - channel);
+                let dx = &mut dx[channel..][..lanes];
+                let mut sum = if self.adds { s.read(dx) } else { zero };
+                for oy in rows.covering(iy) {
+                    // The pixel's number in the first window that covers it; in the next it lies a step further left.
+                    let first = (iy + rows.pad - oy * rows.stride) * cols.kernel + ix + cols.pad;
+                    let mut cell = s.splat(first as f32 - (across.start * cols.stride) as f32);
+                    let line = (image * rows.out_len + oy) * cols.out_len;
+                    for ox in across.clone() {
+                        let at = (line + ox) * c + channel;
+                        let dy = s.read(&self.dy[at..][..lanes]);
+                        let won = s.equal(s.read_u16(&self.switches[at..][..lanes]), cell);
+                        sum = s.add(sum, s.select(won, dy, zero));
+                        cell = s.sub(cell, step);
+                    }
                 }
+                s.write(sum, dx);
             }
         }
     }
@@ -155,15 +208,15 @@ mod tests {
             let gathered = everywhere(|cpu| {
                 let (mut y, mut again, mut gathered) = (vec![f32::NAN; y_len], vec![0.0; y_len], vec![1.0; y_len]);
                 let mut switches = vec![u16::MAX; y_len];
-                max_pool_forward(cpu, &g, &x, &mut y, &mut switches);
+                max_pool_forward(cpu, &g, &x, &mut y, Some(&mut switches));
                 max_pool_gather(cpu, &g, &x, &switches, &mut again);
                 assert_same_bits("the winners' values are the maxima", &again, &y);
                 max_pool_gather(cpu, &g, &other, &switches, &mut gathered);
                 gathered
             });
             let (cpu, mut y, mut dx) = (Cpu::new(1).unwrap(), vec![0.0; y_len], vec![0.0; x_len]);
-            max_pool_forward(&cpu, &g, &x, &mut y, &mut switches);
-            max_pool_backward(&cpu, &g, &dy, &switches, &mut dx);
+            max_pool_forward(&cpu, &g, &x, &mut y, Some(&mut switches));
+            max_pool_backward(&cpu, &g, &dy, &switches, GradientSlot::add(&mut dx));
             let dot = |a: &[f32], b: &[f32], less: f64| -> f64 {
                 a.iter().zip(b).map(|(&a, &b)| f64::from(a) * (f64::from(b) - less)).sum()
             };

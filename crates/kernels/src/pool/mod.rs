@@ -92,6 +92,12 @@ impl Axis {
         start..(self.len + self.pad).saturating_sub(o * self.stride).min(self.kernel).max(start)
     }
 
+    /// The coordinates of x under those cells.
+    fn inside(&self, o: usize) -> Range<usize> {
+        let cells = self.cells(o);
+        if cells.is_empty() { 0..0 } else { self.coordinate(o, cells.start)..self.coordinate(o, cells.end) }
+    }
+
     /// The coordinate of x under cell `k` of output `o`, for k in `cells(o)`.
     fn coordinate(&self, o: usize, k: usize) -> usize {
         o * self.stride + k - self.pad

@@ -2,7 +2,7 @@
 //! length, overlap, and leave rows out. Adaptive and fractional pooling are of this kind.
 
 use super::BLOCK;
-use super::max::{challenge, collect};
+use super::max::Window;
 use crate::Cpu;
 use crate::simd::{Kernel, Simd};
 use std::ops::Range;
@@ -77,19 +77,14 @@ struct MaxRow<'a> {
 impl Kernel for MaxRow<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let PoolRegions { h, w, c, rows, columns, .. } = *self.g;
         let (image, rows) = (self.row / rows.len(), &rows[self.row % rows.len()]);
+        let image = &self.x[image * h * w * c..][..h * w * c];
         let pixels = self.y.chunks_exact_mut(c).zip(self.switches.chunks_exact_mut(c));
         for ((y, switches), columns) in pixels.zip(columns) {
-            let mut cell = 0;
-            for iy in rows.clone() {
-                for ix in columns.clone() {
-                    let x = &self.x[((image * h + iy) * w + ix) * c..][..c];
-                    challenge(y, switches, x, cell as u16, cell == 0);
-                    cell += 1;
-                }
-            }
+            let window = Window { rows: rows.clone(), columns: columns.clone(), first: 0.0, width: columns.len() };
+            window.maximum::<S, true>(s, image, w, y, switches);
         }
     }
 }
@@ -130,7 +125,9 @@ impl Kernel for GradientRow<'_> {
                     let (dy, width) = (&self.dy[at..at + c], columns[ox].len());
                     if let Some(switches) = self.switches {
                         let cell = (iy - rows[oy].start) * width + ix - columns[ox].start;
-                        collect(dx, dy, &switches[at..at + c], cell as u16);
+                        for ((dx, &dy), &switch) in dx.iter_mut().zip(dy).zip(&switches[at..at + c]) {
+                            *dx += if usize::from(switch) == cell { dy } else { 0.0 };
+                        }
                     } else {
                         let scale = 1.0 / (rows[oy].len() * width) as f32;
                         for (dx, dy) in dx.iter_mut().zip(dy) {
