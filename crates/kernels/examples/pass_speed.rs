@@ -120,7 +120,7 @@ impl Bench {
         let (cpu, len) = (&self.cpu, n * pixels * c);
         let (x, mut y, mut dx) = (random(1, len), random(2, n * c), random(3, len));
         let pass = |what, streams, f: &mut (dyn FnMut() + Send)| {
-            self.pass(&format!("{n}x{pixels}x{c}"), what, streams, len, f)
+            self.pass(&format!("{n}x{pixels}x{c}"), what, streams, len, f);
         };
         pass("global mean", 1.0, &mut || global_avg_pool_forward(cpu, pixels, c, &x, &mut y));
         pass("global mean backward", 1.0, &mut || {
@@ -186,11 +186,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wanted = std::env::args().nth(2).unwrap_or_default();
     let bench = Bench { cpu: Cpu::new(threads)?, wanted };
     println!("{}, {threads} threads", bench.cpu.isa().name());
-    MAPS.into_iter().for_each(|map| bench.norms(map));
-    WINDOWS.into_iter().for_each(|(shape, window)| bench.pools(shape, window));
-    [(16, 2048), (1, 2048), (16, 512)].into_iter().for_each(|(n, c)| bench.global(n, 49, c));
-    [25_600_000, 2_359_296].into_iter().for_each(|len| bench.updates(len));
-    [(55, 96), (27, 256)].into_iter().for_each(|(size, c)| bench.responses(16, size, c));
+    for map in MAPS {
+        bench.norms(map);
+    }
+    for (shape, window) in WINDOWS {
+        bench.pools(shape, window);
+    }
+    for (n, c) in [(16, 2048), (1, 2048), (16, 512)] {
+        bench.global(n, 49, c);
+    }
+    for len in [25_600_000, 2_359_296] {
+        bench.updates(len);
+    }
+    for (size, c) in [(55, 96), (27, 256)] {
+        bench.responses(16, size, c);
+    }
     bench.loss(64, 1000);
     Ok(())
 }

@@ -32,6 +32,7 @@ pub(crate) struct SharedSlot {
 }
 
 impl SharedSlot {
+    #[allow(clippy::needless_pass_by_value)] // Takes over the exclusive borrow.
     pub(crate) fn new(slot: GradientSlot<'_>) -> Self {
         Self { values: Pieces::new(slot.values, 1), adds: slot.adds }
     }

@@ -59,6 +59,22 @@ pub(super) fn cells(g: &PoolGeometry, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
+/// Writes a gradient of `len` elements twice: added to ones, then assigned to NaN.
+fn added_and_assigned(len: usize, f: impl Fn(GradientSlot<'_>)) -> Vec<f32> {
+    let mut dx = vec![1.0; len];
+    dx.resize(2 * len, f32::NAN);
+    let (added, assigned) = dx.split_at_mut(len);
+    f(GradientSlot::add(added));
+    f(GradientSlot::assign(assigned));
+    dx
+}
+
+/// What [`added_and_assigned`] starts from.
+fn gradient_sums(len: usize) -> Vec<Sum> {
+    let one = Sum { value: 1.0, magnitude: 1.0 };
+    [vec![one; len], vec![Sum::default(); len]].concat()
+}
+
 /// Runs `f` on every instruction set with 1, 2 and 8 threads; all must give the same bits, since pooling only ever adds
 /// in one order and multiplies once.
 pub(super) fn everywhere(f: impl Fn(&Cpu) -> Vec<f32>) -> Vec<f32> {
@@ -85,12 +101,10 @@ fn maximum_finds_its_winner_and_returns_the_gradient_to_it() {
                 expected[to] = (x[from], cell, from);
             }
         });
-        let mut expected_dx = vec![Sum::default(); x_len];
-        for sum in &mut expected_dx {
-            sum.add(1.0);
-        }
+        let mut expected_dx = gradient_sums(x_len);
         for (&(_, _, from), &dy) in expected.iter().zip(&dy) {
             expected_dx[from].add(f64::from(dy));
+            expected_dx[x_len + from].add(f64::from(dy));
         }
 
         let dx = everywhere(|cpu| {
@@ -99,9 +113,10 @@ fn maximum_finds_its_winner_and_returns_the_gradient_to_it() {
             for (i, &(value, cell, _)) in expected.iter().enumerate() {
                 assert_eq!((y[i], switches[i] as usize), (value, cell), "element {i} of {g:?}");
             }
-            let mut dx = vec![1.0; x_len];
-            max_pool_backward(cpu, &g, &dy, &switches, GradientSlot::add(&mut dx));
-            dx
+            let mut predicted = vec![f32::NAN; y_len];
+            max_pool_forward(cpu, &g, &x, &mut predicted, None);
+            assert_same_bits("without switches", &predicted, &y);
+            added_and_assigned(x_len, |dx| max_pool_backward(cpu, &g, &dy, &switches, dx))
         });
         assert_close("dx", &dx, &expected_dx, 1e-6);
     }
@@ -138,13 +153,11 @@ fn averages_match_with_and_without_padding() {
                 cells(&g, |_, to, _| divisor[to] += 1.0);
             }
             let mut expected_y = vec![Sum::default(); y_len];
-            let mut expected_dx = vec![Sum::default(); x_len];
-            for sum in &mut expected_dx {
-                sum.add(1.0);
-            }
+            let mut expected_dx = gradient_sums(x_len);
             cells(&g, |from, to, _| {
                 expected_y[to].add(f64::from(x[from]) / divisor[to]);
                 expected_dx[from].add(f64::from(dy[to]) / divisor[to]);
+                expected_dx[x_len + from].add(f64::from(dy[to]) / divisor[to]);
             });
             let y = everywhere(|cpu| {
                 let mut y = vec![f32::NAN; y_len];
@@ -152,11 +165,7 @@ fn averages_match_with_and_without_padding() {
                 y
             });
             assert_close("y", &y, &expected_y, 1e-6);
-            let dx = everywhere(|cpu| {
-                let mut dx = vec![1.0; x_len];
-                avg_pool_backward(cpu, &g, &dy, GradientSlot::add(&mut dx), include_pad);
-                dx
-            });
+            let dx = everywhere(|cpu| added_and_assigned(x_len, |dx| avg_pool_backward(cpu, &g, &dy, dx, include_pad)));
             assert_close("dx", &dx, &expected_dx, 1e-6);
         }
     }
@@ -187,15 +196,15 @@ fn ceil_mode_counts_declared_padding_only() {
 
 #[test]
 fn global_average_matches() {
-    for (n, pixels, c) in [(1, 1, 1), (3, 49, 33), (2, 5, 16), (17, 4, 5)] {
+    for (n, pixels, c) in [(1, 1, 1), (3, 49, 33), (2, 5, 16), (17, 4, 5), (2, 3, 256)] {
         let (x, dy) = (random(1, n * pixels * c), random(2, n * c));
         let mut expected_y = vec![Sum::default(); n * c];
-        let mut expected_dx = vec![Sum::default(); x.len()];
-        for (i, &x) in x.iter().enumerate() {
+        let mut expected_dx = gradient_sums(x.len());
+        for (i, &value) in x.iter().enumerate() {
             let to = i / (pixels * c) * c + i % c;
-            expected_y[to].add(f64::from(x) / pixels as f64);
-            expected_dx[i].add(1.0);
+            expected_y[to].add(f64::from(value) / pixels as f64);
             expected_dx[i].add(f64::from(dy[to]) / pixels as f64);
+            expected_dx[x.len() + i].add(f64::from(dy[to]) / pixels as f64);
         }
         let y = everywhere(|cpu| {
             let mut y = vec![f32::NAN; n * c];
@@ -203,11 +212,7 @@ fn global_average_matches() {
             y
         });
         assert_close("y", &y, &expected_y, 1e-7);
-        let dx = everywhere(|cpu| {
-            let mut dx = vec![1.0; x.len()];
-            global_avg_pool_backward(cpu, pixels, c, &dy, GradientSlot::add(&mut dx));
-            dx
-        });
+        let dx = everywhere(|cpu| added_and_assigned(x.len(), |dx| global_avg_pool_backward(cpu, pixels, c, &dy, dx)));
         assert_close("dx", &dx, &expected_dx, 2e-7);
     }
 }
