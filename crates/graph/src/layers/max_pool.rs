@@ -67,7 +67,8 @@ impl Layer for MaxPool {
 
     fn forward(&self, pass: Forward<'_>) {
         let g = geometry(&self.window, &pass.setting);
-        max_pool_forward(pass.setting.cpu, &g, pass.inputs[0], pass.output, Some(pass.switches));
+        let switches = Some(pass.switches).filter(|s| !s.is_empty());
+        max_pool_forward(pass.setting.cpu, &g, pass.inputs[0], pass.output, switches);
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
