@@ -113,7 +113,8 @@ fn a_tap_reads_what_a_session_with_every_tap_reads() {
         let (p, x) = (parameters(&graph), images(&graph, 3));
         for training in [false, true] {
             let session = |taps| {
-                let request = Request { training, taps, ..Request::predict(3) };
+                // What is joined depends on the taps, and rounds otherwise.
+                let request = Request { training, taps, passes: false, ..Request::predict(3) };
                 let mut s = Session::new(graph.clone(), cpu(2), &request).unwrap();
                 s.forward(&p, &x, 3, 1).unwrap();
                 s
@@ -282,21 +283,19 @@ fn parameters_get_no_gradient_unless_it_is_asked_for() {
 }
 
 #[test]
-fn gradients_of_parameters_are_added() {
+fn gradients_of_parameters_are_assigned() {
     let graph = Arc::new(kinked());
     let (p, x, dy) = (parameters(&graph), images(&graph, 3), noise(3, 3 * 5));
     let mut session = Session::new(graph.clone(), cpu(2), &Request::train(&graph, 3)).unwrap();
-    let mut sum = p.zeros_like(true);
+    let mut gradients = p.zeros_like(true);
     let mut once = Vec::new();
     for _ in 0..2 {
         session.forward(&p, &x, 3, 9).unwrap();
-        session.backward(&p, &[(graph.output_id(), &dy)], &mut sum).unwrap();
-        once.push(sum.clone());
+        session.backward(&p, &[(graph.output_id(), &dy)], &mut gradients).unwrap();
+        once.push(tensor_bits(&gradients));
+        gradients.iter_mut().for_each(|(.., g)| g.fill(f32::NAN));
     }
-    for ((name, _, a), (.., b)) in once[0].iter().zip(once[1].iter()) {
-        let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
-        assert!(a.iter().zip(b).all(|(a, b)| (2.0 * a - b).abs() <= 1e-5 * largest), "{name}");
-    }
+    assert_eq!(once[0], once[1]);
 }
 
 /// All that a step gives: logits, every activation and gradient, parameters' gradients, gathered statistics.
@@ -354,7 +353,7 @@ fn buffers_share_memory() {
     let predict = Memory::of(&graph, &Request::predict(16)).unwrap();
     // A chain of blocks holds three maps of 32×32×16 at most.
     assert!(predict.buffers <= 3 * 16 * 32 * 32 * 16 * 4 + 16 * 32 * 32 * 3 * 4, "{predict:?}");
-    assert!(predict.buffers * 10 < predict.unshared, "{predict:?}");
+    assert!(predict.buffers * 4 < predict.unshared, "{predict:?}");
     let train = Memory::of(&graph, &Request::train(&graph, 16)).unwrap();
     assert!(train.buffers * 10 < train.unshared * 6, "{train:?}");
     let all = Request { taps: every(&graph), gradient_taps: every(&graph), ..Request::train(&graph, 16) };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use striate_engine::{Parameters, Request, Session, Tensors};
 use striate_graph::Graph;
-use striate_kernels::{Cpu, Isa};
+use striate_kernels::{Algorithm, Cpu, Isa};
 use striate_train::golden::{self, Figures, images, labels};
 use striate_train::{Rule, Stepper};
 
@@ -77,12 +77,15 @@ fn inference_gives_pytorchs_logits() {
 fn a_training_step_has_pytorchs_loss_gradients_and_statistics() {
     for g in goldens() {
         let graph = graph(&g);
-        for cpu in cpus() {
+        // Winograd's transforms round a few times more, which turns a ReLU or two of the few that there are.
+        let ways = [(Some(Algorithm::Direct), 1e-4), (None, 5e-3)];
+        for (cpu, (algorithm, bound)) in cpus().flat_map(|cpu| ways.map(|way| (cpu.clone(), way))) {
             let rule = Rule::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-            let mut s = Stepper::new(graph.clone(), cpu, parameters(&graph), rule, g.batch).unwrap();
+            let request = Request { algorithm, ..Stepper::request(&graph, g.batch, &[]) };
+            let mut s = Stepper::planned(graph.clone(), cpu, parameters(&graph), rule, &request).unwrap();
             let (loss, _) = s.step(&images(&graph, g.batch), &labels(g.batch, 10), 0.0, 0).unwrap();
             assert!((loss / g.loss - 1.0).abs() < 1e-5, "{}: loss {loss}, PyTorch's {}", g.model, g.loss);
-            compare("gradient", s.gradients(), &g.gradients, 1e-4);
+            compare("gradient", s.gradients(), &g.gradients, bound);
             compare("statistic", s.parameters(), &g.statistics, 1e-5);
         }
     }

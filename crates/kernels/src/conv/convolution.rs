@@ -105,6 +105,7 @@ impl Convolution {
     }
 
     /// The same plan for another number of images: weights prepared for one serve the other.
+    #[must_use]
     pub fn batch(self, n: usize) -> Self {
         let winograd = self.winograd.map(|w| w.batch(n));
         Self { geometry: ConvGeometry { n, ..self.geometry }, winograd, ..self }

@@ -87,7 +87,7 @@ pub(super) fn run(cpu: &Cpu, job: &Job) {
         let (part, block) = (piece / cut.blocks, piece % cut.blocks);
         let (group, part) = (part / parts, part % parts);
         let panels = if cut.by_panel { part..part + 1 } else { 0..panels.count };
-        job.panels.isa.dispatch(Block { job, group, panels, block, pixels: cut.block(block) });
+        job.panels.isa.dispatch(Block { job, group, panels, index: block, pixels: cut.block(block) });
     });
 }
 
@@ -96,8 +96,8 @@ struct Block<'a> {
     job: &'a Job<'a>,
     group: usize,
     panels: Range<usize>,
-    /// Its number, and its pixels.
-    block: usize,
+    /// Its number among the blocks, and its pixels.
+    index: usize,
     pixels: Range<usize>,
 }
 
@@ -135,7 +135,7 @@ impl Block<'_> {
         let lanes = S::LANES.min(pass.out_channels - first);
         let channel = self.group * pass.out_channels + first;
         // Safety: `Convolution` checked that there is room for each block.
-        let block = unsafe { moments::Block::new(all.get(), self.block, pass.out_pitch()) };
+        let block = unsafe { moments::Block::new(all.get(), self.index, pass.out_pitch()) };
         block.set_count(self.pixels.len());
         // A forward pass writes its pixels side by side.
         let values = |pixel: usize| {

@@ -42,6 +42,7 @@ impl WeightGradient {
     }
 
     /// The same plan for another number of images.
+    #[must_use]
     pub fn batch(self, n: usize) -> Self {
         let winograd = self.winograd.map(|w| w.batch(n));
         Self { geometry: ConvGeometry { n, ..self.geometry }, winograd, ..self }
