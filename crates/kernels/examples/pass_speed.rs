@@ -21,10 +21,11 @@ const MAPS: [(usize, usize, usize); 6] =
     [(16, 56, 256), (16, 56, 64), (16, 14, 1024), (16, 7, 512), (16, 28, 24), (16, 112, 16)];
 
 /// Name, images, size of the square map, channels, kernel, stride, padding.
-const WINDOWS: [(&str, [usize; 6]); 6] = [
+const WINDOWS: [(&str, [usize; 6]); 7] = [
     ("ResNet 112x112x64 3/2", [16, 112, 64, 3, 2, 1]),
     ("VGG 224x224x64 2/2", [4, 224, 64, 2, 2, 0]),
     ("VGG 56x56x256 2/2", [16, 56, 256, 2, 2, 0]),
+    ("GoogLeNet 56x56x192 3/2", [16, 56, 192, 3, 2, 1]),
     ("GoogLeNet 28x28x192 3/1", [16, 28, 192, 3, 1, 1]),
     ("GoogLeNet 14x14x480 3/1", [16, 14, 480, 3, 1, 1]),
     ("AlexNet 55x55x96 3/2", [16, 55, 96, 3, 2, 0]),

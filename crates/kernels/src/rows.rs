@@ -80,6 +80,47 @@ impl<const R: usize> Column<R> {
     }
 }
 
+impl<const R: usize> Column<R> {
+    /// The same channels of another row.
+    #[inline(always)]
+    pub(crate) fn of(self, row: usize) -> Column<1> {
+        let Self { c, channel, lanes, .. } = self;
+        Column { c, end: (row + 1) * c, start: row * c + channel, channel, lanes }
+    }
+
+    /// Assigns its vector of a small integer for each channel.
+    #[inline(always)]
+    pub(crate) fn set_integer<S: Simd>(self, s: S, v: S::Vector, to: &mut [u16]) {
+        assert!(to.len() >= self.c, "an integer for each channel");
+        // Safety: channel + lanes <= c.
+        s.write_u16(v, unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().add(self.channel), self.lanes) });
+    }
+}
+
+impl Column<1> {
+    /// Its vector of rows × c.
+    #[inline(always)]
+    pub(crate) fn one<S: Simd>(self, s: S, from: &[f32]) -> S::Vector {
+        assert!(from.len() >= self.end, "a row to read");
+        // Safety: the column lies before the end of its row.
+        s.read(unsafe { std::slice::from_raw_parts(from.as_ptr().add(self.start), self.lanes) })
+    }
+
+    /// Its vector of rows × c of small integers.
+    #[inline(always)]
+    pub(crate) fn integers<S: Simd>(self, s: S, from: &[u16]) -> S::Vector {
+        assert!(from.len() >= self.end, "a row to read");
+        // Safety: the column lies before the end of its row.
+        s.read_u16(unsafe { std::slice::from_raw_parts(from.as_ptr().add(self.start), self.lanes) })
+    }
+
+    /// Asks for what it will read soon; a row outside the slice does no harm.
+    #[inline(always)]
+    pub(crate) fn prefetch(self, from: &[f32]) {
+        prefetch(from, self.start);
+    }
+}
+
 /// Asks for the cache line of an element that will be read soon; one outside the slice does no harm.
 #[inline(always)]
 fn prefetch(from: &[f32], at: usize) {
@@ -111,8 +152,9 @@ pub(crate) fn walk<S: Simd, const G: usize>(s: S, rows: usize, c: usize, columns
     }
 }
 
+/// Takes everything in `R` rows from `row` on.
 #[inline(always)]
-fn across<S: Simd, const R: usize>(s: S, row: usize, c: usize, columns: &mut impl Columns) {
+pub(crate) fn across<S: Simd, const R: usize>(s: S, row: usize, c: usize, columns: &mut impl Columns) {
     let (whole, end) = (c / S::LANES * S::LANES, (row + R) * c);
     for channel in (0..whole).step_by(S::LANES) {
         columns.take::<S, R>(s, Column { c, end, start: row * c + channel, channel, lanes: S::LANES });

@@ -1,8 +1,10 @@
 //! Means of windows, with and without the declared padding.
 
 use super::{Axis, PoolGeometry};
+use crate::rows::{Column, Columns, across};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, GradientSlot};
+use std::ops::Range;
 
 /// Assigns y = the mean of each window. With `include_pad` declared padding counts as zeros (`PyTorch`'s
 /// `count_include_pad`), otherwise only cells inside x count.
@@ -34,20 +36,40 @@ impl Kernel for AvgRow<'_> {
         let (image, oy) = (self.row / rows.out_len, self.row % rows.out_len);
         let image = &self.x[image * rows.len * cols.len * c..][..rows.len * cols.len * c];
         for (ox, y) in self.y.chunks_exact_mut(c).enumerate() {
-            let scale = s.splat(scale(&rows, oy, &cols, ox, self.include_pad));
-            let across = cols.inside(ox);
-            for channel in (0..c).step_by(S::LANES) {
-                let lanes = S::LANES.min(c - channel);
-                let mut sum = s.splat(0.0);
-                for iy in rows.inside(oy) {
-                    let line = &image[(iy * cols.len + across.start) * c..][..across.len() * c];
-                    for pixel in line.chunks_exact(c) {
-                        sum = s.add(sum, s.read(&pixel[channel..][..lanes]));
-                    }
-                }
-                s.write(s.mul(sum, scale), &mut y[channel..][..lanes]);
+            let scale = scale(&rows, oy, &cols, ox, self.include_pad);
+            let columns = cols.inside(ox);
+            let ahead = cols.ahead(&columns, c);
+            across::<S, 1>(s, 0, c, &mut Mean { rows: rows.inside(oy), columns, ahead, image, w: cols.len, scale, y });
+        }
+    }
+}
+
+/// The mean of one window.
+struct Mean<'a> {
+    rows: Range<usize>,
+    columns: Range<usize>,
+    /// Columns that will be read soon.
+    ahead: Range<usize>,
+    image: &'a [f32],
+    w: usize,
+    scale: f32,
+    y: &'a mut [f32],
+}
+
+impl Columns for Mean<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
+        let mut sum = s.splat(0.0);
+        for iy in self.rows.clone() {
+            let line = iy * self.w;
+            for ix in self.ahead.clone() {
+                at.of(line + ix).prefetch(self.image);
+            }
+            for ix in self.columns.clone() {
+                sum = s.add(sum, at.of(line + ix).one(s, self.image));
             }
         }
+        at.set_constant(s, s.mul(sum, s.splat(self.scale)), self.y);
     }
 }
 
@@ -93,16 +115,26 @@ impl Kernel for AvgGradientRow<'_> {
             }
             for oy in rows.covering(iy) {
                 for ox in cols.covering(ix) {
-                    let scale = s.splat(scale(&rows, oy, &cols, ox, self.include_pad));
-                    let dy = &self.dy[((image * rows.out_len + oy) * cols.out_len + ox) * c..][..c];
-                    for channel in (0..c).step_by(S::LANES) {
-                        let lanes = S::LANES.min(c - channel);
-                        let dx = &mut dx[channel..][..lanes];
-                        let share = s.mul(s.read(&dy[channel..][..lanes]), scale);
-                        s.write(s.add(s.read(dx), share), dx);
-                    }
+                    let scale = scale(&rows, oy, &cols, ox, self.include_pad);
+                    let window = (image * rows.out_len + oy) * cols.out_len + ox;
+                    across::<S, 1>(s, 0, c, &mut Share { dy: &self.dy[window * c..][..c], scale, dx });
                 }
             }
         }
+    }
+}
+
+/// Adds to a pixel what it gets from one window.
+struct Share<'a> {
+    dy: &'a [f32],
+    scale: f32,
+    dx: &'a mut [f32],
+}
+
+impl Columns for Share<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
+        let share = s.mul(at.constant(s, self.dy), s.splat(self.scale));
+        at.set_constant(s, s.add(at.constant(s, self.dx), share), self.dx);
     }
 }

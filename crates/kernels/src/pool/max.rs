@@ -1,7 +1,9 @@
 //! Maxima of windows, the winners' cells as switches, and the two maps they make: gradients go back to the winners, and
 //! values are gathered from them.
 
-use super::PoolGeometry;
+use super::window::Window;
+use super::{Axis, PoolGeometry};
+use crate::rows::{Column, Columns, across};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, GradientSlot};
 use std::ops::Range;
@@ -48,67 +50,11 @@ impl Kernel for MaxRow<'_> {
         for (ox, y) in self.y.chunks_exact_mut(c).enumerate() {
             let xs = cols.inside(ox);
             let first = (rows.cells(oy).start * cols.kernel + cols.cells(ox).start) as f32;
-            let window = Window { rows: ys.clone(), columns: xs, first, width: cols.kernel };
+            let window = Window { rows: ys.clone(), ahead: cols.ahead(&xs, c), columns: xs, first, width: cols.kernel };
             if self.switches.is_empty() {
                 window.maximum::<S, false>(s, image, cols.len, y, &mut []);
             } else {
                 window.maximum::<S, true>(s, image, cols.len, y, &mut self.switches[ox * c..][..c]);
-            }
-        }
-    }
-}
-
-/// The cells of one window that lie inside x.
-pub(super) struct Window {
-    pub(super) rows: Range<usize>,
-    pub(super) columns: Range<usize>,
-    /// The number of the first cell.
-    pub(super) first: f32,
-    /// By how much the numbers of cells below each other differ.
-    pub(super) width: usize,
-}
-
-impl Window {
-    /// Assigns the maximum of each channel to `y`, and with SWITCHES the winner's number to `switches`. `image` has rows of
-    /// `w` pixels; a window of no cells gives −∞.
-    #[inline(always)]
-    pub(super) fn maximum<S: Simd, const SWITCHES: bool>(
-        &self,
-        s: S,
-        image: &[f32],
-        w: usize,
-        y: &mut [f32],
-        switches: &mut [u16],
-    ) {
-        if self.rows.is_empty() || self.columns.is_empty() {
-            y.fill(f32::NEG_INFINITY);
-            switches.fill(0);
-            return;
-        }
-        let c = y.len();
-        let (one, to_next_row) = (s.splat(1.0), s.splat((self.width - self.columns.len()) as f32));
-        for channel in (0..c).step_by(S::LANES) {
-            let lanes = S::LANES.min(c - channel);
-            // The first cell loses against itself.
-            let mut best = s.read(&image[(self.rows.start * w + self.columns.start) * c + channel..][..lanes]);
-            let mut cell = s.splat(self.first);
-            let mut winner = cell;
-            for iy in self.rows.clone() {
-                let line = &image[(iy * w + self.columns.start) * c..][..self.columns.len() * c];
-                for pixel in line.chunks_exact(c) {
-                    let x = s.read(&pixel[channel..][..lanes]);
-                    let wins = s.beats(x, best);
-                    best = s.select(wins, x, best);
-                    if SWITCHES {
-                        winner = s.select(wins, cell, winner);
-                        cell = s.add(cell, one);
-                    }
-                }
-                cell = s.add(cell, to_next_row);
-            }
-            s.write(best, &mut y[channel..][..lanes]);
-            if SWITCHES {
-                s.write_u16(winner, &mut switches[channel..][..lanes]);
             }
         }
     }
@@ -144,29 +90,55 @@ impl Kernel for MaxGradientRow<'_> {
     fn run<S: Simd>(self, s: S) {
         let (rows, cols, c) = (self.g.axis(0), self.g.axis(1), self.g.c);
         let (image, iy) = (self.row / rows.len, self.row % rows.len);
-        let (zero, step) = (s.splat(0.0), s.splat(cols.stride as f32));
         for (ix, dx) in self.dx.chunks_exact_mut(c).enumerate() {
-            let across = cols.covering(ix);
-            for channel in (0..c).step_by(S::LANES) {
-                let lanes = S::LANES.min(c - channel);
-                let dx = &mut dx[channel..][..lanes];
-                let mut sum = if self.adds { s.read(dx) } else { zero };
-                for oy in rows.covering(iy) {
-                    // The pixel's number in the first window that covers it; in the next it lies a step further left.
-                    let first = (iy + rows.pad - oy * rows.stride) * cols.kernel + ix + cols.pad;
-                    let mut cell = s.splat(first as f32 - (across.start * cols.stride) as f32);
-                    let line = (image * rows.out_len + oy) * cols.out_len;
-                    for ox in across.clone() {
-                        let at = (line + ox) * c + channel;
-                        let dy = s.read(&self.dy[at..][..lanes]);
-                        let won = s.equal(s.read_u16(&self.switches[at..][..lanes]), cell);
-                        sum = s.add(sum, s.select(won, dy, zero));
-                        cell = s.sub(cell, step);
-                    }
-                }
-                s.write(sum, dx);
-            }
+            let (ys, xs) = (rows.covering(iy), cols.covering(ix));
+            let off = |axis: &Axis, i: usize, first: usize| (i + axis.pad) as isize - (first * axis.stride) as isize;
+            let first = off(&rows, iy, ys.start) * cols.kernel as isize + off(&cols, ix, xs.start);
+            let lines = ys.start + image * rows.out_len..ys.end + image * rows.out_len;
+            let Self { g, dy, switches, adds, .. } = self;
+            across::<S, 1>(
+                s,
+                0,
+                c,
+                &mut Collection { g, lines, columns: xs, first: first as f32, dy, switches, dx, adds },
+            );
         }
+    }
+}
+
+/// What a pixel of dx collects from the windows that cover it.
+struct Collection<'a> {
+    g: &'a PoolGeometry,
+    /// Rows of windows, over all images.
+    lines: Range<usize>,
+    columns: Range<usize>,
+    /// The pixel's cell in the first of them; in the next it lies a step further left.
+    first: f32,
+    dy: &'a [f32],
+    switches: &'a [u16],
+    dx: &'a mut [f32],
+    adds: bool,
+}
+
+impl Columns for Collection<'_> {
+    #[inline(always)]
+    fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
+        let zero = s.splat(0.0);
+        let step = s.splat(self.g.stride[1] as f32);
+        let to_next_line = s.splat((self.g.stride[0] * self.g.kernel[1]) as f32);
+        let mut line_cell = s.splat(self.first);
+        let mut sum = if self.adds { at.constant(s, self.dx) } else { zero };
+        for line in self.lines.clone() {
+            let mut cell = line_cell;
+            for column in self.columns.clone() {
+                let window = at.of(line * self.g.out_w + column);
+                let won = s.equal(window.integers(s, self.switches), cell);
+                sum = s.add(sum, s.select(won, window.one(s, self.dy), zero));
+                cell = s.sub(cell, step);
+            }
+            line_cell = s.sub(line_cell, to_next_line);
+        }
+        at.set_constant(s, sum, self.dx);
     }
 }
 

@@ -9,6 +9,7 @@ mod norm;
 mod regions;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use avg::{avg_pool_backward, avg_pool_forward};
 pub use global::{
@@ -96,6 +97,13 @@ impl Axis {
     fn inside(&self, o: usize) -> Range<usize> {
         let cells = self.cells(o);
         if cells.is_empty() { 0..0 } else { self.coordinate(o, cells.start)..self.coordinate(o, cells.end) }
+    }
+
+    /// The coordinates of pixels of c channels that the window after the next will read first, given those of one. The
+    /// machine sees for itself what comes next where a window shifts by one pixel or pixels are small.
+    fn ahead(&self, inside: &Range<usize>, c: usize) -> Range<usize> {
+        let end = if self.stride > 1 && c >= 128 { inside.end + 2 * self.stride } else { 0 };
+        inside.end + self.stride..end.min(self.len)
     }
 
     /// The coordinate of x under cell `k` of output `o`, for k in `cells(o)`.

@@ -2,7 +2,7 @@
 //! length, overlap, and leave rows out. Adaptive and fractional pooling are of this kind.
 
 use super::BLOCK;
-use super::max::Window;
+use super::window::Window;
 use crate::Cpu;
 use crate::simd::{Kernel, Simd};
 use std::ops::Range;
@@ -83,7 +83,8 @@ impl Kernel for MaxRow<'_> {
         let image = &self.x[image * h * w * c..][..h * w * c];
         let pixels = self.y.chunks_exact_mut(c).zip(self.switches.chunks_exact_mut(c));
         for ((y, switches), columns) in pixels.zip(columns) {
-            let window = Window { rows: rows.clone(), columns: columns.clone(), first: 0.0, width: columns.len() };
+            let window =
+                Window { rows: rows.clone(), columns: columns.clone(), first: 0.0, width: columns.len(), ahead: 0..0 };
             window.maximum::<S, true>(s, image, w, y, switches);
         }
     }
