@@ -223,7 +223,7 @@ impl Planner<'_> {
             steps.push(self.planned(step.clone(), &mut prepared));
         }
         // A convolution that cannot gather leaves the statistics to the normalisation.
-        let gathered: Vec<NodeId> = steps.iter().filter_map(|p| p.gathers()).collect();
+        let gathered: Vec<NodeId> = steps.iter().filter_map(Planned::gathers).collect();
         for planned in &mut steps {
             if let Kind::Norm(norm) = &mut planned.step.kind {
                 norm.gathered = gathered.contains(&norm.norm);

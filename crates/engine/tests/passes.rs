@@ -98,9 +98,9 @@ fn distance(found: &[f32], expected: &[f32]) -> f64 {
     found.iter().zip(expected).map(|(a, b)| f64::from(a - b).abs() / scale).fold(0.0, f64::max)
 }
 
-fn predicted(graph: &Arc<Graph>, cpu: &Arc<Cpu>, request: Request, batch: usize) -> Vec<f32> {
+fn predicted(graph: &Arc<Graph>, cpu: &Arc<Cpu>, request: &Request, batch: usize) -> Vec<f32> {
     let (p, x) = (parameters(graph), noise(7, batch * graph.input().shape.len()));
-    let mut session = Session::new(graph.clone(), cpu.clone(), &request).unwrap();
+    let mut session = Session::new(graph.clone(), cpu.clone(), request).unwrap();
     session.forward(&p, &x, batch, 3).unwrap().to_vec()
 }
 
@@ -110,8 +110,8 @@ fn joined_layers_predict_the_same() {
         for isa in sets(&graph) {
             let cpu = Arc::new(Cpu::with_isa(2, isa).unwrap());
             let plain = Request { passes: false, ..Request::predict(3) };
-            let expected = predicted(&graph, &cpu, plain, 2);
-            let found = predicted(&graph, &cpu, Request::predict(3), 2);
+            let expected = predicted(&graph, &cpu, &plain, 2);
+            let found = predicted(&graph, &cpu, &Request::predict(3), 2);
             let off = distance(&found, &expected);
             assert!(off < 2e-5, "{} on {}: {off:e}", graph.name(), isa.name());
         }
@@ -142,9 +142,9 @@ fn taps_of_joined_layers_read_what_the_layers_alone_compute() {
 }
 
 /// The output and the parameters' gradients of one training step.
-fn trained(graph: &Arc<Graph>, cpu: &Arc<Cpu>, request: Request, batch: usize) -> (Vec<f32>, Tensors, Parameters) {
+fn trained(graph: &Arc<Graph>, cpu: &Arc<Cpu>, request: &Request, batch: usize) -> (Vec<f32>, Tensors, Parameters) {
     let (mut p, x) = (parameters(graph), noise(7, batch * graph.input().shape.len()));
-    let mut session = Session::new(graph.clone(), cpu.clone(), &request).unwrap();
+    let mut session = Session::new(graph.clone(), cpu.clone(), request).unwrap();
     let y = session.forward(&p, &x, batch, 3).unwrap().to_vec();
     let dy = noise(8, y.len());
     let mut gradients = p.zeros_like(false);
@@ -163,8 +163,8 @@ fn joined_layers_learn_the_same() {
             // Deep networks of few values a channel turn rounding into flipped ReLUs: the algorithm is held.
             let joined = Request { algorithm: Some(Algorithm::Direct), ..Request::train(&graph, 5) };
             let plain = Request { passes: false, ..joined.clone() };
-            let (y, gradients, gathered) = trained(&graph, &cpu, joined, 4);
-            let (expected, by_layers, statistics) = trained(&graph, &cpu, plain, 4);
+            let (y, gradients, gathered) = trained(&graph, &cpu, &joined, 4);
+            let (expected, by_layers, statistics) = trained(&graph, &cpu, &plain, 4);
             let what = format!("{} on {}", graph.name(), isa.name());
             let off = distance(&y, &expected);
             assert!(off < 5e-4, "{what}: {off:e}");

@@ -1,11 +1,11 @@
 //! Predicting: convolutions whose output is only concatenated write their channels straight into the concatenation.
 
 use super::View;
-use crate::program::{Inside, Kind, Program};
+use crate::program::{Inside, Kind, Program, Step};
 use striate_graph::{AnyLayer, NodeId};
 
 pub(super) fn run(view: &View<'_>, program: &mut Program) {
-    let concats: Vec<NodeId> = program.steps.iter().map(|s| s.output()).collect();
+    let concats: Vec<NodeId> = program.steps.iter().map(Step::output).collect();
     for concat in concats.into_iter().filter(|&id| matches!(view.layer(id), AnyLayer::Concat(_))) {
         let inputs = &view.graph.node(concat).inputs;
         let places = |id: &NodeId| {

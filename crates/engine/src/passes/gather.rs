@@ -2,11 +2,11 @@
 //! instead of reading that again.
 
 use super::View;
-use crate::program::{Kind, Program};
+use crate::program::{Kind, Program, Step};
 use striate_graph::AnyLayer;
 
 pub(super) fn run(view: &View<'_>, program: &mut Program) {
-    let norms: Vec<_> = program.steps.iter().map(|s| s.output()).collect();
+    let norms: Vec<_> = program.steps.iter().map(Step::output).collect();
     for step in &mut program.steps {
         if let Kind::Conv(conv) = &mut step.kind {
             let follows = |id: &&_| {

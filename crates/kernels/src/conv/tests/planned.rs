@@ -21,7 +21,9 @@ fn bound_of(algorithm: Algorithm, terms: usize) -> f64 {
 fn levelled(algorithm: Algorithm, mut sums: Vec<Sum>) -> Vec<Sum> {
     if matches!(algorithm, Algorithm::Winograd2 | Algorithm::Winograd4) {
         let most = sums.iter().fold(0.0, |most: f64, s| most.max(s.magnitude));
-        sums.iter_mut().for_each(|s| s.magnitude = most);
+        for sum in &mut sums {
+            sum.magnitude = most;
+        }
     }
     sums
 }
