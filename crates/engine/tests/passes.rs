@@ -156,8 +156,10 @@ fn trained(graph: &Arc<Graph>, cpu: &Arc<Cpu>, request: &Request, batch: usize) 
 
 #[test]
 fn joined_layers_learn_the_same() {
-    // GoogLeNet's gradients are held to PyTorch's, where maps are larger: here they are sums of a few values with kinks.
-    for graph in networks().into_iter().filter(|g| g.name() != "googlenet") {
+    // The gradients of the deep ones are held to PyTorch's, where maps are larger: here they are sums of a few values with
+    // kinks.
+    let deep = ["googlenet", "mobilenet_v1"];
+    for graph in networks().into_iter().filter(|g| !deep.contains(&g.name())) {
         for isa in sets(&graph) {
             let cpu = Arc::new(Cpu::with_isa(2, isa).unwrap());
             // Deep networks of few values a channel turn rounding into flipped ReLUs: the algorithm is held.
