@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// until it begins; between the steps of a network it should stay awake, and not much longer.
 const LOOK_OUT: Duration = Duration::from_micros(50);
 
-/// Looks at the state between two looks at the clock, about a microsecond.
+/// Looks at the state before another thread may have the core, about a microsecond.
 const LOOKS: usize = 32;
 
 /// In [`Shared::state`]: how many workers are inside the run.
@@ -137,7 +137,6 @@ impl Shared {
     /// Lets no worker enter any more and waits for those inside.
     fn close(&self) {
         self.state.fetch_and(!OPEN, Ordering::Relaxed);
-        let begun = Instant::now();
         loop {
             for _ in 0..LOOKS {
                 if self.state.load(Ordering::Acquire) & INSIDE == 0 {
@@ -145,10 +144,8 @@ impl Shared {
                 }
                 spin_loop();
             }
-            if begun.elapsed() > LOOK_OUT {
-                // A worker that lost its core to another process needs one to go on.
-                thread::yield_now();
-            }
+            // A worker that lost its core, perhaps to this thread, needs one to go on.
+            thread::yield_now();
         }
     }
 
@@ -166,6 +163,9 @@ impl Shared {
                 // Returns at once where a run was opened after the last look.
                 thread::park();
                 idle = Instant::now();
+            } else {
+                // Where threads share a core, the caller may be waiting for this one.
+                thread::yield_now();
             }
         }
     }
