@@ -6,7 +6,9 @@
 //!   `((n * h + y) * w + x) * channels + c`. Where only channels matter, the same slice is "rows × c". Convolution weights
 //!   are OIHW as in PyTorch, `[c_out][c_in / groups][kernel_h][kernel_w]`; a linear layer is the 1×1 case.
 //! * **Forward assigns, backward adds.** Forward kernels write every element of their output; gradient kernels add to what
-//!   their output holds, so that a tensor read in several places sums its gradients.
+//!   their output holds, so that a tensor read in several places sums its gradients. Those that take a [`GradientSlot`]
+//!   are told which of both, and [`normalise_activate_backward`] and [`activate_backward`] assign the gradients of
+//!   parameters.
 //! * **Same bits at any thread count.** Work is cut into pieces by shape alone, pieces are handed out dynamically, and
 //!   partial sums are added in a fixed order. Different instruction sets may round differently.
 //! * **No allocation.** Kernels that need room take `scratch`; a function or method beside each says how many floats. Its
