@@ -112,13 +112,11 @@ impl Convolution {
     }
 
     fn applies(&self) -> bool {
-        /// Images up to which weights are not worth packing.
-        const FEW: usize = 32;
         let g = &self.geometry;
         match self.algorithm {
             Algorithm::Direct => !g.is_depthwise(),
             Algorithm::Depthwise => g.is_depthwise(),
-            Algorithm::Linear => g.is_linear() && g.n <= FEW,
+            Algorithm::Linear => Linear::applies(g),
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd.is_some(),
         }
     }

@@ -6,7 +6,7 @@ use crate::cpu::SharedMut;
 use crate::simd::{Kernel, Simd};
 use std::ops::Range;
 
-use super::{Destination, Epilogue};
+use super::{ConvGeometry, Destination, Epilogue};
 
 /// A matrix product of a few rows.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,12 @@ fn balanced(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl Linear {
+    /// Whether this is a linear layer on so few images that moving its weights, or their gradient, is what takes time.
+    pub(super) fn applies(g: &ConvGeometry) -> bool {
+        const FEW: usize = 32;
+        g.is_linear() && g.n <= FEW
+    }
+
     /// Writes (n, outputs) = x (n, inputs) · weightᵀ (outputs, inputs).
     pub(super) fn forward(
         &self,
