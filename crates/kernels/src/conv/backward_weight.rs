@@ -10,6 +10,12 @@ use super::{ConvGeometry, depthwise, halo};
 use crate::Cpu;
 use crate::cpu::SharedMut;
 
+/// Pieces to aim for.
+const PIECES: usize = 16;
+
+/// Panels of a piece at most: as many outputs of a block as stay in a second-level cache.
+const TOGETHER: usize = 8;
+
 /// Adds to dw the gradient of a convolution by its weights.
 ///
 /// `x (n, h, w, c_in)`, `dy (n, out_h, out_w, c_out)`, `dw (c_out, c_in / groups, kernel)`, `scratch` of at least
@@ -107,16 +113,17 @@ pub(super) fn run(cpu: &Cpu, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [
     }
     let panels = Panels::narrow(cpu.isa(), shape.outputs);
     let chunks = shape.chunks();
-    // Kernel rows are separate pieces only where there are too few others: each packs dy again.
-    let split = chunks * shape.groups * panels.count < 16;
-    let parts = if split { shape.rows.taps } else { 1 };
+    // Panels and kernel rows are separate pieces only where there are too few others: each reads x, or packs dy, again.
+    let sets = PIECES.div_ceil(chunks * shape.groups).clamp(panels.count.div_ceil(TOGETHER), panels.count);
+    let parts = if chunks * shape.groups * sets < PIECES { shape.rows.taps } else { 1 };
     let job = Job { shape, panels, x, dy, copies: SharedMut::new(copies) };
-    cpu.run(chunks * shape.groups * panels.count * parts, |piece| {
+    cpu.run(chunks * shape.groups * sets * parts, |piece| {
         let (part, piece) = (piece % parts, piece / parts);
-        let taps = if split { part..part + 1 } else { 0..shape.rows.taps };
-        let (panel, piece) = (piece % panels.count, piece / panels.count);
+        let tap_rows = part * shape.rows.taps / parts..(part + 1) * shape.rows.taps / parts;
+        let (set, piece) = (piece % sets, piece / sets);
+        let set = set * panels.count / sets..(set + 1) * panels.count / sets;
         let (group, chunk) = (piece % shape.groups, piece / shape.groups);
-        panels.isa.dispatch(Chunk { job: &job, index: chunk, group, panel, tap_rows: taps });
+        panels.isa.dispatch(Chunk { job: &job, index: chunk, group, panels: set, tap_rows });
     });
     add_copies(cpu, &shape, &panels, &copies[..chunks * shape.copy_len()], adds, dw);
 }

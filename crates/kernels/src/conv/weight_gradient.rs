@@ -1,6 +1,7 @@
 //! The gradient of a convolution by its weights, planned: an algorithm chosen by its cost (or given), then any number of runs.
 
 use super::linear::Linear;
+use super::pack::Panels;
 use super::winograd::WinogradGradient;
 use super::{Algorithm, ConvGeometry, backward_weight, depthwise};
 use crate::{Cpu, Isa};
@@ -60,12 +61,17 @@ impl WeightGradient {
 
     /// The estimated cost, in multiply-adds at the machine's peak.
     pub fn cost(&self) -> f64 {
-        /// Share of the peak that the direct tile reaches.
-        const DIRECT: f64 = 0.75;
+        /// Share of the peak that the direct tile reaches, counting lanes beyond the last output.
+        const DIRECT: f64 = 0.8;
         let products = self.geometry.multiply_adds() as f64;
         match self.algorithm {
-            Algorithm::Direct => products / DIRECT,
+            Algorithm::Direct => {
+                let outputs = self.geometry.c_out / self.geometry.groups;
+                products / DIRECT * Panels::narrow(self.isa, outputs).width() as f64 / outputs as f64
+            }
             Algorithm::Depthwise | Algorithm::Linear => products,
+            // The transforms count as if they kept to the caches, which pays only where many inputs share that of dy.
+            Algorithm::Winograd2 | Algorithm::Winograd4 if self.geometry.c_in < 16 => 2.0 * self.winograd().cost(),
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().cost(),
         }
     }

@@ -1,6 +1,7 @@
 //! Convolution against f64 over odd shapes, every instruction set, several thread counts.
 
 mod planned;
+mod weight;
 
 use super::*;
 use crate::reference::{Sum, assert_close, assert_same_bits, conv_products, random};
