@@ -77,7 +77,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let cpu = Cpu::with_isa(threads, isa)?;
         let peak = peak_flops(&cpu);
         println!("{}, {threads} threads, peak {:.0} GFLOP/s", isa.name(), 1e-9 * peak);
-        println!("{:20} {:>10} {:>9} {:>6} {:>9} {:>6}", "layer", "weight by", "ms", "share", "data, ms", "share");
+        println!(
+            "{:20} {:>10} {:>9} {:>6} {:>9} {:>6} {:>10}",
+            "layer", "weight by", "ms", "share", "data, ms", "share", "data by"
+        );
         for (name, layer) in LAYERS.into_iter().filter(|(name, _)| name.contains(&wanted)) {
             let g = geometry(layer);
             let plan = WeightGradient::new(isa, &g, None);
@@ -90,13 +93,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut scratch = Buffer::zeroed(plan.scratch(threads).max(data.scratch(threads)));
             let weight = best(|| plan.run(&cpu, &x, &dy, &mut dw, false, &mut scratch));
             let epilogue = Epilogue::default();
+            let data_by = data.algorithm().name();
             let data = best(|| {
                 data.prepare(&cpu, &w, None, &mut prepared);
                 data.run(&cpu, &dy, &prepared, &epilogue, &mut Destination::assign(&mut dx, g.c_in), &mut scratch);
             });
             let share = |seconds: f64| 200.0 * g.multiply_adds() as f64 / seconds / peak;
             print!("{name:20} {:>10} {:9.3} {:5.0}%", plan.algorithm().name(), 1e3 * weight, share(weight));
-            println!(" {:9.3} {:5.0}%", 1e3 * data, share(data));
+            println!(" {:9.3} {:5.0}% {data_by:>10}", 1e3 * data, share(data));
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! One convolution, planned: an algorithm chosen by its cost (or given), weights prepared once for it, and any number of
 //! runs. The data gradient is planned the same way: it is a convolution of dy.
 
+use super::fold::Fold;
 use super::linear::Linear;
 use super::pass::Pass;
 use super::winograd::Winograd;
@@ -56,6 +57,8 @@ pub struct Convolution {
     algorithm: Algorithm,
     /// Of the convolution that is computed, which for a data gradient is the turned one.
     winograd: Option<Winograd>,
+    /// How the direct data gradient is computed, where x has few channels.
+    fold: Option<Fold>,
 }
 
 impl Convolution {
@@ -88,7 +91,9 @@ impl Convolution {
         };
         let winograd = matches!(algorithm, Algorithm::Winograd2 | Algorithm::Winograd4);
         let winograd = computed.filter(|_| winograd).and_then(|g| Winograd::new(isa, &g, size));
-        Self { geometry: *g, isa, direction, algorithm, winograd }
+        let folds = algorithm == Algorithm::Direct && direction == Direction::Data;
+        let fold = folds.then(|| Fold::new(isa, g)).flatten();
+        Self { geometry: *g, isa, direction, algorithm, winograd, fold }
     }
 
     /// Every way that applies, with its cost.
@@ -108,7 +113,8 @@ impl Convolution {
     #[must_use]
     pub fn batch(self, n: usize) -> Self {
         let winograd = self.winograd.map(|w| w.batch(n));
-        Self { geometry: ConvGeometry { n, ..self.geometry }, winograd, ..self }
+        let fold = self.fold.map(|fold| fold.batch(n));
+        Self { geometry: ConvGeometry { n, ..self.geometry }, winograd, fold, ..self }
     }
 
     fn applies(&self) -> bool {
@@ -128,7 +134,7 @@ impl Convolution {
         const FLOAT: f64 = 8.0;
         /// Share of the peak that the direct tile reaches.
         const DIRECT: f64 = 0.85;
-        let products = self.geometry.multiply_adds() as f64;
+        let products = self.fold.map_or(self.geometry.multiply_adds(), |fold| fold.multiply_adds()) as f64;
         match self.algorithm {
             Algorithm::Direct => products / DIRECT + FLOAT * self.prepared_len() as f64,
             Algorithm::Depthwise => products,
@@ -158,7 +164,10 @@ impl Convolution {
     /// Floats of prepared weights; 0 where [`Convolution::run`] takes the weights as they are.
     pub fn prepared_len(&self) -> usize {
         match self.algorithm {
-            Algorithm::Direct => self.passes().map(|pass| pass.packed_len()).sum(),
+            Algorithm::Direct => match &self.fold {
+                Some(fold) => fold.prepared_len(),
+                None => self.passes().map(|pass| pass.packed_len()).sum(),
+            },
             Algorithm::Depthwise => depthwise::prepared_len(&self.geometry),
             Algorithm::Linear => 0,
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().prepared_len(),
@@ -184,6 +193,9 @@ impl Convolution {
         assert!(scale.is_none_or(|s| scalable && s.len() == g.c_out), "a scale for each of {} channels", g.c_out);
         match self.algorithm {
             Algorithm::Direct => {
+                if let Some(fold) = &self.fold {
+                    return fold.prepare(cpu, weight, prepared);
+                }
                 let mut rest = prepared;
                 for pass in self.passes() {
                     let packed;
@@ -203,7 +215,10 @@ impl Convolution {
     /// Floats of scratch that [`Convolution::run`] needs with `threads` threads.
     pub fn scratch(&self, threads: usize) -> usize {
         match self.algorithm {
-            Algorithm::Direct => self.passes().map(|pass| pass.scratch()).max().unwrap_or(0),
+            Algorithm::Direct => match &self.fold {
+                Some(fold) => fold.scratch(threads),
+                None => self.passes().map(|pass| pass.scratch()).max().unwrap_or(0),
+            },
             Algorithm::Depthwise | Algorithm::Linear => 0,
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().scratch(threads),
         }
@@ -242,6 +257,9 @@ impl Convolution {
         cpu.install(|| match self.algorithm {
             Algorithm::Direct => {
                 assert_eq!(weights.len(), self.prepared_len(), "prepared weights");
+                if let Some(fold) = &self.fold {
+                    return fold.run(cpu, x, weights, epilogue, to, scratch);
+                }
                 if !forward && !to.adds && !self.covers() {
                     to.fill(g.c_in);
                 }

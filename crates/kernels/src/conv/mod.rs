@@ -8,6 +8,7 @@ mod backward_weight;
 mod convolution;
 mod depthwise;
 mod epilogue;
+mod fold;
 mod forward;
 mod halo;
 mod linear;

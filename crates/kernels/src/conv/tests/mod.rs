@@ -1,5 +1,6 @@
 //! Convolution against f64 over odd shapes, every instruction set, several thread counts.
 
+mod few_channels;
 mod planned;
 mod weight;
 
