@@ -17,7 +17,7 @@ use striate_kernels::{
 /// n, size of the square image, input and output channels.
 type Layer = (usize, usize, usize, usize);
 
-const LAYERS: [(&str, Layer); 13] = [
+const LAYERS: [(&str, Layer); 16] = [
     ("ResNet 56x56x64", (1, 56, 64, 64)),
     ("ResNet 28x28x128", (1, 28, 128, 128)),
     ("ResNet 14x14x256", (1, 14, 256, 256)),
@@ -31,6 +31,9 @@ const LAYERS: [(&str, Layer); 13] = [
     ("ResNet 28x28x128, 16", (16, 28, 128, 128)),
     ("ResNet 14x14x256, 16", (16, 14, 256, 256)),
     ("ResNet 7x7x512, 16", (16, 7, 512, 512)),
+    ("CIFAR 32x32x16, 128", (128, 32, 16, 16)),
+    ("CIFAR 16x16x32, 128", (128, 16, 32, 32)),
+    ("CIFAR 8x8x64, 128", (128, 8, 64, 64)),
 ];
 
 fn geometry((n, size, c_in, c_out): Layer) -> ConvGeometry {

@@ -1,6 +1,7 @@
 //! The weight gradient by F(4×4, 3×3), the adjoint of the convolution: dU = Σ V ⊗ (A dy Aᵀ) over tiles in every frequency, V being
 //! the transformed tiles of x, then dW = Gᵀ dU G. Chunks of tiles are transformed, then every piece adds their products
-//! to its own part of dU, so that each sum runs over tiles in order.
+//! to its own part of dU. Where dU is small, tiles are cut into groups instead, each with a dU of its own that stays in cache,
+//! and those are added. Either way each sum runs over tiles in an order that follows from the shape.
 
 use super::applies;
 use super::forward::cut;
@@ -30,6 +31,8 @@ pub struct WinogradGradient {
     chunk: usize,
     /// Pieces that share a part of dU, by frequencies.
     split: usize,
+    /// Groups of tiles with sums of their own; 1 where all pieces work on each chunk together.
+    groups: usize,
 }
 
 impl WinogradGradient {
@@ -42,12 +45,22 @@ impl WinogradGradient {
         const LEAST: usize = 64;
         /// Pieces to aim for, so that no core idles long at the end.
         const PIECES: usize = 12;
+        /// Floats of dU that a group may have to itself, groups, and tiles that are worth one.
+        const SMALL: usize = 40 << 10;
+        const GROUPS: usize = 16;
+        const MANY: usize = 24;
+        /// Floats of transformed tiles of one group: part of a second-level cache.
+        const OWN: usize = 64 << 10;
         if !applies(g) {
             return None;
         }
         let (lanes, widest) = panel(isa);
-        let chunk = (CACHED / (FREQUENCIES * (g.c_in + g.c_out))).clamp(LEAST, MOST);
-        let mut this = Self { isa, g: *g, lanes, widest, chunk, split: 1 };
+        let per_tile = FREQUENCIES * (g.c_in + g.c_out);
+        let mut this =
+            Self { isa, g: *g, lanes, widest, chunk: (CACHED / per_tile).clamp(LEAST, MOST), split: 1, groups: 1 };
+        if FREQUENCIES * g.c_in * g.c_out <= SMALL && this.tiles().count() >= GROUPS * MANY {
+            return Some(Self { chunk: (OWN / per_tile).clamp(MANY, MOST), groups: GROUPS, ..this });
+        }
         this.split = [1, 2, 3, 4, 6, 12].into_iter().find(|split| this.parts() * split >= PIECES).unwrap_or(12);
         Some(this)
     }
@@ -68,14 +81,15 @@ impl WinogradGradient {
 
     /// The same with its work cut otherwise.
     #[cfg(test)]
-    pub(super) fn cut(self, chunk: usize, split: usize) -> Self {
-        Self { chunk, split, ..self }
+    pub(super) fn cut(self, chunk: usize, split: usize, groups: usize) -> Self {
+        Self { chunk, split, groups, ..self }
     }
 
     /// Floats of scratch that [`WinogradGradient::run`] needs with so many threads.
     pub fn scratch(&self, threads: usize) -> usize {
-        let parts = if self.fuses() { threads } else { self.parts() };
-        self.zeros_len() + FREQUENCIES * (self.inputs().frequency + self.outputs().frequency) + parts * self.part_len()
+        let parts = if self.fuses() { threads } else { self.groups * self.parts() };
+        let chunks = if self.groups > 1 { threads } else { 1 };
+        self.zeros_len() + chunks * self.chunk_len() + parts * self.part_len()
     }
 
     /// Assigns the gradient by the weights to `dw (c_out, c_in, 3, 3)`, or adds it where `adds`.
@@ -89,57 +103,35 @@ impl WinogradGradient {
         const FEW: usize = 2;
         let g = &self.g;
         g.check(x.len(), dw.len(), dy.len(), scratch.len(), self.scratch(cpu.threads()));
-        let (inputs, outputs) = (self.inputs(), self.outputs());
         let (zeros, scratch) = scratch.split_at_mut(self.zeros_len());
-        let (v, scratch) = scratch.split_at_mut(FREQUENCIES * inputs.frequency);
-        let (d, parts) = scratch.split_at_mut(FREQUENCIES * outputs.frequency);
-        let (v, d, parts) = (SharedMut::new(v), SharedMut::new(d), SharedMut::new(parts));
         zeros.fill(0.0);
-        let x = Map { values: x, h: g.h, w: g.w, c: g.c_in, zeros };
-        let dy = Map { values: dy, h: g.out_h, w: g.out_w, c: g.c_out, zeros };
-        let dw = SharedMut::new(dw);
-        let (count, chunks) = (self.tiles().count(), self.chunks());
-        cpu.install(|| {
-            for index in 0..chunks {
-                let chunk = cut(0..count, index, chunks);
-                cpu.run(chunk.len().div_ceil(FEW), |piece| {
-                    let part = piece * FEW..((piece + 1) * FEW).min(chunk.len());
-                    let (v, d) = (v.get(), d.get());
-                    self.isa.dispatch(Tiled { w: self, x, dy, first: chunk.start, part, v, d });
-                });
-                cpu.run_with_seat(self.parts() * self.split, |seat, piece| {
-                    let (part, at) = (piece / self.split, piece % self.split);
-                    let sums = if self.fuses() { seat } else { part };
-                    let sums = parts.get().wrapping_add(sums * self.part_len());
-                    let frequencies = cut(0..FREQUENCIES, at, self.split);
-                    let (tiles, adds_up) = (chunk.len(), index > 0);
-                    let (v, d) = (v.get().cast_const(), d.get().cast_const());
-                    self.isa.dispatch(Sum { w: self, part, frequencies, tiles, adds: adds_up, v, d, sums });
-                    if self.fuses() {
-                        self.isa.dispatch(Finish { w: self, part, sums, dw, adds, any: true });
-                    }
-                });
-            }
-            if !self.fuses() {
-                cpu.run(self.parts(), |part| {
-                    let sums = parts.get().wrapping_add(part * self.part_len());
-                    self.isa.dispatch(Finish { w: self, part, sums, dw, adds, any: chunks > 0 });
-                });
-            }
-        });
+        let job = Job {
+            w: self,
+            x: Map { values: x, h: g.h, w: g.w, c: g.c_in, zeros },
+            dy: Map { values: dy, h: g.out_h, w: g.out_w, c: g.c_out, zeros },
+            dw: SharedMut::new(dw),
+            adds,
+        };
+        cpu.install(|| if self.groups > 1 { job.in_groups(cpu, scratch) } else { job.together(cpu, scratch) });
     }
 
     fn tiles(&self) -> Tiles {
         Tiles::new(&self.g, 4)
     }
 
+    /// Chunks of all tiles, or of a group's.
     fn chunks(&self) -> usize {
-        self.tiles().count().div_ceil(self.chunk)
+        self.tiles().count().div_ceil(self.groups).div_ceil(self.chunk)
+    }
+
+    /// Floats of a chunk's transformed tiles, of x and of dy.
+    fn chunk_len(&self) -> usize {
+        FREQUENCIES * (self.inputs().frequency + self.outputs().frequency)
     }
 
     /// Whether a part of dU is summed and transformed by one piece at once, and need not be kept.
     fn fuses(&self) -> bool {
-        self.split == 1 && self.chunks() == 1
+        self.groups == 1 && self.split == 1 && self.chunks() == 1
     }
 
     fn zeros_len(&self) -> usize {
@@ -173,6 +165,112 @@ impl WinogradGradient {
         let first = index / self.input_blocks() * self.widest;
         let vectors = self.widest.min(self.g.c_out.div_ceil(self.lanes) - first);
         (first, vectors, cut(0..self.g.c_in, index % self.input_blocks(), self.input_blocks()))
+    }
+}
+
+/// What all pieces share.
+struct Job<'a> {
+    w: &'a WinogradGradient,
+    x: Map<'a>,
+    dy: Map<'a>,
+    dw: SharedMut,
+    adds: bool,
+}
+
+impl Job<'_> {
+    /// Chunk after chunk, whose tiles and then whose sums are shared among the pieces.
+    fn together(&self, cpu: &Cpu, scratch: &mut [f32]) {
+        /// Tiles that are transformed by one piece.
+        const FEW: usize = 2;
+        let Self { w, x, dy, dw, adds } = *self;
+        let (tiled, parts) = scratch.split_at_mut(w.chunk_len());
+        let (v, d) = tiled.split_at_mut(FREQUENCIES * w.inputs().frequency);
+        let (v, d, parts) = (SharedMut::new(v), SharedMut::new(d), SharedMut::new(parts));
+        let (count, chunks) = (w.tiles().count(), w.chunks());
+        for index in 0..chunks {
+            let chunk = cut(0..count, index, chunks);
+            cpu.run(chunk.len().div_ceil(FEW), |piece| {
+                let part = piece * FEW..((piece + 1) * FEW).min(chunk.len());
+                w.isa.dispatch(Tiled { w, x, dy, first: chunk.start, part, v: v.get(), d: d.get() });
+            });
+            cpu.run_with_seat(w.parts() * w.split, |seat, piece| {
+                let (part, at) = (piece / w.split, piece % w.split);
+                let sums = if w.fuses() { seat } else { part };
+                let sums = parts.get().wrapping_add(sums * w.part_len());
+                let frequencies = cut(0..FREQUENCIES, at, w.split);
+                let (v, d) = (v.get().cast_const(), d.get().cast_const());
+                w.isa.dispatch(Sum { w, part, frequencies, tiles: chunk.len(), adds: index > 0, v, d, sums });
+                if w.fuses() {
+                    w.isa.dispatch(Finish { w, part, sums, dw, adds, any: true });
+                }
+            });
+        }
+        if !w.fuses() {
+            cpu.run(w.parts(), |part| {
+                let sums = parts.get().wrapping_add(part * w.part_len());
+                w.isa.dispatch(Finish { w, part, sums, dw, adds, any: chunks > 0 });
+            });
+        }
+    }
+
+    /// Group by group, each with chunks in the work space of its seat and sums of its own; then the groups' sums.
+    fn in_groups(&self, cpu: &Cpu, scratch: &mut [f32]) {
+        let Self { w, x, dy, dw, adds } = *self;
+        let (seats, sums) = scratch.split_at_mut(cpu.threads() * w.chunk_len());
+        let (seats, all) = (SharedMut::new(seats), SharedMut::new(sums));
+        let (count, chunks, parts) = (w.tiles().count(), w.chunks(), w.parts());
+        let group_len = parts * w.part_len();
+        cpu.run_with_seat(w.groups, |seat, group| {
+            let v = seats.get().wrapping_add(seat * w.chunk_len());
+            let d = v.wrapping_add(FREQUENCIES * w.inputs().frequency);
+            for index in 0..chunks {
+                let chunk = cut(cut(0..count, group, w.groups), index, chunks);
+                w.isa.dispatch(Tiled { w, x, dy, first: chunk.start, part: 0..chunk.len(), v, d });
+                for part in 0..parts {
+                    let sums = all.get().wrapping_add(group * group_len + part * w.part_len());
+                    let (frequencies, tiles) = (0..FREQUENCIES, chunk.len());
+                    w.isa.dispatch(Sum { w, part, frequencies, tiles, adds: index > 0, v, d, sums });
+                }
+            }
+        });
+        cpu.run(parts, |part| {
+            let sums = all.get().wrapping_add(part * w.part_len());
+            if chunks > 0 {
+                w.isa.dispatch(AddUp { w, part, sums, step: group_len });
+            }
+            w.isa.dispatch(Finish { w, part, sums, dw, adds, any: chunks > 0 });
+        });
+    }
+}
+
+/// Adds the sums of all groups, `step` floats apart, to the first group's.
+struct AddUp<'a> {
+    w: &'a WinogradGradient,
+    part: usize,
+    sums: *mut f32,
+    step: usize,
+}
+
+impl Kernel for AddUp<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (_, vectors, channels) = self.w.part(self.part);
+        let (width, line) = (vectors * S::LANES, channels.len() * vectors);
+        for frequency in 0..FREQUENCIES {
+            for vector in 0..line {
+                let to = self.sums.wrapping_add(frequency * INPUTS * width + vector * S::LANES);
+                // Safety: every group wrote the sums of all inputs in every frequency, whole vectors each, and no other
+                // piece has this part.
+                unsafe {
+                    let mut sum = s.load(to);
+                    for group in 1..self.w.groups {
+                        sum = s.add(sum, s.load(to.wrapping_add(group * self.step)));
+                    }
+                    s.store(sum, to);
+                }
+            }
+        }
     }
 }
 

@@ -315,19 +315,19 @@ fn weight_gradient_matches_and_assigns_or_adds() {
         let start = random(5, g.weight_len());
         let mut sums = vec![0.0; g.weight_len()];
         conv_products(&g, |x, w, y| sums[w] += f64::from(k.x[x]) * f64::from(k.dy[y]));
-        let run = |cpu: &Cpu, chunk: usize, split: usize, adds: bool| {
-            let w = WinogradGradient::new(cpu.isa(), &g).unwrap().cut(chunk, split);
+        let run = |cpu: &Cpu, (chunk, split, groups): (usize, usize, usize), adds: bool| {
+            let w = WinogradGradient::new(cpu.isa(), &g).unwrap().cut(chunk, split, groups);
             let mut dw = if adds { start.clone() } else { scratch(g.weight_len()) };
             w.run(cpu, &k.x, &k.dy, &mut dw, adds, &mut scratch(w.scratch(cpu.threads())));
             dw
         };
-        for (chunk, split) in [(16, 1), (1000, 1), (128, 6), (7, 3)] {
-            let what = format!("weight gradient, chunks of {chunk}, split {split}, {g:?}");
-            for dw in everywhere(&what, |cpu| run(cpu, chunk, split, false)) {
+        for how in [(16, 1, 1), (1000, 1, 1), (128, 6, 1), (7, 3, 1), (5, 1, 3), (2, 1, 40)] {
+            let what = format!("weight gradient, (chunk, split, groups) {how:?}, {g:?}");
+            for dw in everywhere(&what, |cpu| run(cpu, how, false)) {
                 assert_near(&what, &dw, &sums, F4);
             }
             let expected: Vec<f64> = sums.iter().zip(&start).map(|(sum, &s)| sum + f64::from(s)).collect();
-            for dw in everywhere(&what, |cpu| run(cpu, chunk, split, true)) {
+            for dw in everywhere(&what, |cpu| run(cpu, how, true)) {
                 assert_near(&what, &dw, &expected, F4);
             }
         }
