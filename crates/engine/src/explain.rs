@@ -10,6 +10,9 @@ use striate_kernels::Algorithm;
 pub struct StepPlan {
     /// The nodes it computes together, inputs before users.
     pub nodes: Vec<NodeId>,
+    /// The images that it takes at a time, at most: fewer than the batch where maps are large and nothing but the output of a
+    /// prediction is asked for.
+    pub images: usize,
     /// The concatenation that its output is written into.
     pub inside: Option<NodeId>,
     /// Of a convolution or linear layer.
@@ -37,6 +40,7 @@ impl Session {
             let (data, weight) = (plan.and_then(|p| p.data), plan.and_then(|p| p.weight));
             StepPlan {
                 nodes: planned.step.nodes.to_vec(),
+                images: planned.images,
                 inside: self.plan.program.inside[planned.step.output().index()].map(|i| i.concat),
                 forward: plan.map(|p| Choice { algorithm: p.forward.algorithm(), costs: p.forward.ways().collect() }),
                 data: data.map(|d| Choice { algorithm: d.algorithm(), costs: d.ways().collect() }),

@@ -46,7 +46,7 @@ impl Session {
         ranges.extend([self.read(id), place.values.clone(), self.plan.scratch.clone()]);
         ranges.extend(node.inputs.iter().map(|i| self.read(*i)));
         let switches = self.switches_of(place, id, &shapes);
-        let (batch, training, seed) = (self.batch, self.request.training, self.seed_of(id));
+        let (batch, training, seed) = (self.turn.len(), self.request.training, self.seed_of(id));
         let setting = Setting { cpu: &self.cpu, batch, training, seed, shapes: &shapes, shape: node.shape };
         let mut slices = carve(&mut self.arena, &ranges);
         let inputs: Slices<'_> = slices.drain(3..).map(|s| &*s).collect();
@@ -76,7 +76,7 @@ impl Session {
         let residual = conv.residual.map(|id| self.read(id));
         let own = residual == Some(ranges[3].clone());
         ranges.extend(residual.clone().filter(|_| !own));
-        let forward = plan.forward.batch(self.batch);
+        let forward = plan.forward.batch(self.turn.len());
         let (training, pitch) = (self.request.training, self.graph.node(home).shape.c);
 
         let mut slices = carve(&mut self.arena, &ranges);

@@ -33,6 +33,7 @@ mod passes;
 mod plan;
 mod program;
 mod session;
+mod stages;
 mod sweep;
 
 pub use error::EngineError;

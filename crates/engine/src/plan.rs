@@ -7,6 +7,7 @@
 use crate::EngineError;
 use crate::arena::{Lifetime, place};
 use crate::program::{Conv, Kind, Program, Step};
+use crate::stages::{self, Stage};
 use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Graph, NodeId, Saved};
@@ -101,6 +102,9 @@ pub(crate) struct Place {
     pub(crate) in_sweep: bool,
     pub(crate) keeps_activation: bool,
     pub(crate) keeps_gradient: bool,
+    /// Floats of activations from one image of the batch to the next; 0 where only those images have room that go through a
+    /// stage together.
+    pub(crate) stride: usize,
 }
 
 /// A step with all that was decided about it.
@@ -111,6 +115,8 @@ pub(crate) struct Planned {
     /// The nodes whose gradients its backward pass is the first to write.
     pub(crate) assigns: SmallVec<[NodeId; 4]>,
     pub(crate) in_sweep: bool,
+    /// Images that it takes at a time, at most.
+    pub(crate) images: usize,
 }
 
 /// How a convolution is computed.
@@ -127,6 +133,7 @@ pub(crate) struct ConvPlan {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Planned>,
+    pub(crate) stages: Vec<Stage>,
     pub(crate) places: Vec<Place>,
     pub(crate) program: Program,
     pub(crate) scratch: Range<usize>,
@@ -219,8 +226,12 @@ impl Planner<'_> {
         let mut program = Program::new(self.graph, self.request, &self.runs);
         let mut steps: Vec<Planned> = Vec::new();
         let mut prepared = 0;
-        for step in &program.steps {
-            steps.push(self.planned(step.clone(), &mut prepared));
+        let stages = stages::cut(self.graph, self.isa, self.request, &program);
+        let spans = stages::spans(self.graph, &program, &stages);
+        for stage in &stages {
+            for step in &program.steps[stage.steps.clone()] {
+                steps.push(self.planned(step.clone(), stage.images, &mut prepared));
+            }
         }
         // A convolution that cannot gather leaves the statistics to the normalisation.
         let gathered: Vec<NodeId> = steps.iter().filter_map(Planned::gathers).collect();
@@ -231,21 +242,21 @@ impl Planner<'_> {
         }
         program.steps.clear();
         self.assign_first(&program, &mut steps);
-        self.lay_out(program, steps, prepared)
+        self.lay_out(program, steps, stages, &spans, prepared)
     }
 
-    fn planned(&self, mut step: Step, prepared: &mut usize) -> Planned {
+    fn planned(&self, mut step: Step, images: usize, prepared: &mut usize) -> Planned {
         let in_sweep = self.gradient[step.output().index()];
         let conv = match &mut step.kind {
-            Kind::Conv(conv) => self.conv(conv, in_sweep, prepared),
+            Kind::Conv(conv) => self.conv(conv, images, in_sweep, prepared),
             _ => None,
         };
-        Planned { step, conv, assigns: SmallVec::new(), in_sweep }
+        Planned { step, conv, assigns: SmallVec::new(), in_sweep, images }
     }
 
-    fn conv(&self, conv: &mut Conv, in_sweep: bool, prepared: &mut usize) -> Option<ConvPlan> {
+    fn conv(&self, conv: &mut Conv, images: usize, in_sweep: bool, prepared: &mut usize) -> Option<ConvPlan> {
         let (isa, request) = (self.isa, self.request);
-        let g = geometry(self.graph, conv.conv, request.batch)?;
+        let g = geometry(self.graph, conv.conv, images)?;
         let node = self.graph.node(conv.conv);
         let mut forward = Convolution::forward(isa, &g, request.algorithm);
         if conv.folded.is_some() && !forward.prepares() {
@@ -288,7 +299,7 @@ impl Planner<'_> {
 
     /// Floats of work space of a step's passes.
     fn scratch(&self, planned: &Planned) -> usize {
-        let (threads, batch) = (self.threads, self.request.batch);
+        let (threads, batch) = (self.threads, planned.images);
         match (&planned.step.kind, &planned.conv) {
             (Kind::Conv(conv), Some(plan)) => {
                 let node = self.graph.node(conv.conv);
@@ -324,7 +335,14 @@ impl Planner<'_> {
         }
     }
 
-    fn lay_out(&self, program: Program, steps: Vec<Planned>, prepared: usize) -> Plan {
+    fn lay_out(
+        &self,
+        program: Program,
+        steps: Vec<Planned>,
+        stages: Vec<Stage>,
+        spans: &[Range<usize>],
+        prepared: usize,
+    ) -> Plan {
         let (graph, request, batch) = (self.graph, self.request, self.request.batch);
         let (n, nodes) = (steps.len(), graph.nodes().len());
         let end = 2 * n + 1;
@@ -338,21 +356,26 @@ impl Planner<'_> {
         let watched = |list: &[NodeId], id: NodeId| list.iter().any(|w| program.root[w.index()] == id);
 
         // The input is there before the first step, as are the gradients from which sweeps start.
-        floats[0] = Lifetime { len: batch * graph.input().shape.len(), first: 0, last: 0 };
         for (id, place) in graph.ids().zip(&mut places) {
             let i = id.index();
             let ends = program.root[graph.output_id().index()] == id;
+            place.stride = if ends || spans[i].len() > 1 { graph.node(id).shape.len() } else { 0 };
             place.keeps_activation = ends || watched(&request.taps, id);
             place.in_sweep = self.gradient[i];
             place.keeps_gradient = place.in_sweep && request.gradient_taps.contains(&id);
         }
+        let held = |id: NodeId, images: usize| {
+            graph.node(id).shape.len() * if places[id.index()].stride > 0 { batch } else { images }
+        };
+        floats[0] =
+            Lifetime { len: held(graph.input_id(), stages.first().map_or(batch, |s| s.images)), first: 0, last: 0 };
         for (i, planned) in steps.iter().enumerate() {
             let (step, output) = (&planned.step, planned.step.output());
             scratch = scratch.max(self.scratch(planned));
             let home = program.inside[output.index()].map_or(output, |inside| inside.concat);
             let buffer = &mut floats[3 * home.index()];
             if buffer.len == 0 {
-                *buffer = Lifetime { len: batch * graph.node(home).shape.len(), first: i, last: i };
+                *buffer = Lifetime { len: held(home, planned.images), first: i, last: i };
             }
             buffer.last = buffer.last.max(i);
             let (reads_inputs, reads_output) = self.needs(planned);
@@ -381,6 +404,15 @@ impl Planner<'_> {
             let gradient = &mut floats[3 * planned.step.output().index() + 2];
             gradient.last = gradient.last.max(back(i));
         }
+        // While a stage takes its turns, what it reads of others and what it writes for them stays.
+        let turns = |stage: usize| stages.get(stage).filter(|s| s.images < batch);
+        for ((place, span), buffer) in places.iter().zip(spans).zip(floats.iter_mut().step_by(3)) {
+            if place.stride == 0 {
+                continue;
+            }
+            buffer.first = turns(span.start).map_or(buffer.first, |s| buffer.first.min(s.steps.start));
+            buffer.last = turns(span.end.wrapping_sub(1)).map_or(buffer.last, |s| buffer.last.max(s.steps.end));
+        }
         for (i, place) in places.iter().enumerate() {
             if place.keeps_activation {
                 (floats[3 * i].last, switches[i].last) = (end, end);
@@ -404,7 +436,7 @@ impl Planner<'_> {
         let memory =
             Memory { buffers: 4 * total + 2 * switch_total, scratch: 4 * scratch, prepared: 4 * prepared, unshared };
         let (scratch, floats) = (start..start + scratch, start + scratch);
-        Plan { steps, places, program, scratch, floats, switches: switch_total, prepared, memory }
+        Plan { steps, stages, places, program, scratch, floats, switches: switch_total, prepared, memory }
     }
 
     /// The statistics and switches that a step saves.
@@ -424,7 +456,7 @@ impl Planner<'_> {
         };
         if let Some(id) = saves {
             let node = self.graph.node(id);
-            let mut saved: Saved = node.layer.saved(self.request.batch, &self.graph.input_shapes(node), node.shape);
+            let mut saved: Saved = node.layer.saved(planned.images, &self.graph.input_shapes(node), node.shape);
             // Maxima alone are found faster, where nobody asks for the winners.
             let asked = self.request.training || planned.in_sweep || self.request.taps.contains(&id);
             if !asked && matches!(node.layer, AnyLayer::MaxPool(_)) {

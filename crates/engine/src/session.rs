@@ -25,6 +25,8 @@ pub struct Session {
     pub(crate) prepared_from: Option<Stamp>,
     /// Images in the last forward pass, 0 before the first.
     pub(crate) batch: usize,
+    /// Those of them that go through the steps of a stage now.
+    pub(crate) turn: Range<usize>,
     seed: u64,
     swept: bool,
     /// The layout of the last tensors found to be this network's; checking them by name again would cost every step.
@@ -70,6 +72,7 @@ impl Session {
             prepared,
             prepared_from: None,
             batch: 0,
+            turn: 0..0,
             seed: 0,
             swept: false,
             checked: None,
@@ -118,20 +121,32 @@ impl Session {
         }
         self.check(p)?;
         (self.batch, self.seed, self.swept) = (batch, seed, false);
-        let at = self.plan.places[0].activation.start;
-        self.arena[at..at + images.len()].copy_from_slice(images);
         let cpu = self.cpu.clone();
         cpu.install(|| {
             self.prepare(p);
-            for step in 0..self.plan.steps.len() {
-                let begun = Instant::now();
-                self.forward_step(p, step);
-                if let Some(time) = self.times.get_mut(self.plan.steps[step].step.nodes[0].index()) {
-                    time.forward += begun.elapsed();
+            self.turn = 0..batch;
+            for at in 0..self.plan.stages.len() {
+                let stage = self.plan.stages[at].clone();
+                for turn in stage.turns(batch) {
+                    self.turn = turn.clone();
+                    if at == 0 {
+                        let input = self.read(self.graph.input_id());
+                        self.arena[input].copy_from_slice(&images[turn.start * shape.len()..turn.end * shape.len()]);
+                    }
+                    stage.steps.clone().for_each(|step| self.timed_forward(p, step));
                 }
             }
+            self.turn = 0..batch;
         });
         self.activation(self.graph.output_id())
+    }
+
+    fn timed_forward(&mut self, p: &Parameters, step: usize) {
+        let begun = Instant::now();
+        self.forward_step(p, step);
+        if let Some(time) = self.times.get_mut(self.plan.steps[step].step.nodes[0].index()) {
+            time.forward += begun.elapsed();
+        }
     }
 
     /// The activations of a node after the last forward pass, `batch` images, NHWC.
@@ -246,14 +261,16 @@ impl Session {
     }
 
     pub(crate) fn setting<'a>(&'a self, id: NodeId, shapes: &'a [Shape]) -> Setting<'a> {
-        let (batch, training) = (self.batch, self.request.training);
+        let (batch, training) = (self.turn.len(), self.request.training);
         Setting { cpu: &self.cpu, batch, training, seed: self.seed_of(id), shapes, shape: self.graph.node(id).shape }
     }
 
     /// Where the activations of a node lie that a step reads.
     pub(crate) fn read(&self, id: NodeId) -> Range<usize> {
         let root = self.plan.program.root[id.index()];
-        self.images(&self.plan.places[root.index()].activation, self.graph.node(root).shape)
+        let (place, shape) = (&self.plan.places[root.index()], self.graph.node(root).shape);
+        let before = self.turn.start * place.stride;
+        self.images(&(place.activation.start + before..place.activation.end), shape)
     }
 
     /// Where the gradient by a node's activations lies; empty without one.
@@ -261,16 +278,16 @@ impl Session {
         self.images(&self.plan.places[id.index()].gradient, self.graph.node(id).shape)
     }
 
-    /// The part of a buffer that this pass's images take; empty stays empty.
+    /// The part of a buffer that this turn's images take; empty stays empty.
     pub(crate) fn images(&self, range: &Range<usize>, shape: Shape) -> Range<usize> {
-        range.start..range.end.min(range.start + self.batch * shape.len())
+        range.start..range.end.min(range.start + self.turn.len() * shape.len())
     }
 
     /// The part of a node's switches that this pass's images take.
     pub(crate) fn switches_of(&self, place: &Place, id: NodeId, shapes: &[Shape]) -> Range<usize> {
         let node = self.graph.node(id);
         let start = place.switches.start;
-        start..(start + node.layer.saved(self.batch, shapes, node.shape).switches).min(place.switches.end)
+        start..(start + node.layer.saved(self.turn.len(), shapes, node.shape).switches).min(place.switches.end)
     }
 
     pub(crate) fn shapes(&self, id: NodeId) -> SmallVec<[Shape; 12]> {

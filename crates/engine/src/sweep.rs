@@ -46,7 +46,7 @@ impl Session {
         let switches = self.switches_of(place, id, &shapes);
         let fresh: SmallVec<[bool; 12]> = node.inputs.iter().map(|i| self.assigns(step, *i)).collect();
 
-        let (batch, training, seed) = (self.batch, self.request.training, self.seed_of(id));
+        let (batch, training, seed) = (self.turn.len(), self.request.training, self.seed_of(id));
         let setting = Setting { cpu: &self.cpu, batch, training, seed, shapes: &shapes, shape: node.shape };
         let mut slices = carve(&mut self.arena, &ranges);
         let mut dx: SmallVec<[Option<&mut [f32]>; 12]> = slices
@@ -95,7 +95,7 @@ impl Session {
         ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(clamps, self.read(id))]);
         ranges.push(kept(plan.weight.is_some(), self.read(input)));
         ranges.push(kept(plan.data.is_some(), self.gradient_at(input)));
-        let batch = self.batch;
+        let batch = self.turn.len();
         let mut slices = carve(&mut self.arena, &ranges);
         let [dy, scratch, y, x, dx] = &mut slices[..] else { unreachable!("five ranges") };
 

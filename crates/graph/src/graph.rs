@@ -75,6 +75,11 @@ impl Graph {
         &self.nodes[id.0]
     }
 
+    /// The identity of [`Graph::input`].
+    pub fn input_id(&self) -> NodeId {
+        NodeId(0)
+    }
+
     /// The node that takes the images: always the first.
     pub fn input(&self) -> &Node {
         &self.nodes[0]
