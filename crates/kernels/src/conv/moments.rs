@@ -39,42 +39,95 @@ impl Block {
         unsafe { *self.start = pixels as f32 };
     }
 
-    /// Takes the values of some pixels at the `lanes` channels from `channel` on; `before` pixels of the block were taken
-    /// already.
+    /// Takes `count` pixels that were just written, at the `lanes` channels from `channel` on: all of a vector where `FULL`.
+    /// `before` pixels of the block were taken already; `at(i)` is where pixel i has these channels.
     ///
     /// # Safety
-    /// The channels exist, and no other thread takes them.
+    /// The channels exist, they can be read in every pixel, and no other thread takes them.
     #[inline(always)]
-    pub(super) unsafe fn take<S: Simd>(self, s: S, values: &[S::Vector], before: usize, channel: usize, lanes: usize) {
-        let count = values.len() as f32;
-        let mut sum = s.splat(0.0);
-        for &v in values {
-            sum = s.add(sum, v);
+    pub(super) unsafe fn take<S: Simd, const FULL: bool>(
+        self,
+        s: S,
+        at: impl Fn(usize) -> *const f32,
+        count: usize,
+        before: usize,
+        channel: usize,
+        lanes: usize,
+    ) {
+        /// Pixels whose mean is taken before their deviations: they stay in a first-level cache.
+        const TOGETHER: usize = 64;
+        for start in (0..count).step_by(TOGETHER) {
+            let own = TOGETHER.min(count - start);
+            // Safety: the caller vouches for every pixel.
+            let value = |i: usize| unsafe { load::<S, FULL>(s, at(start + i), lanes) };
+            let mean = s.mul(add_up(s, own, |sum, i| s.add(sum, value(i))), s.splat(1.0 / own as f32));
+            let squares = add_up(s, own, |sum, i| {
+                let off = s.sub(value(i), mean);
+                s.fma(off, off, sum)
+            });
+            // Safety: as the caller vouches.
+            unsafe { self.merge::<S>(s, mean, squares, own, before + start, channel, lanes) };
         }
-        let own_mean = s.mul(sum, s.splat(1.0 / count));
-        let mut own_squares = s.splat(0.0);
-        for &v in values {
-            let off = s.sub(v, own_mean);
-            own_squares = s.fma(off, off, own_squares);
-        }
-        let (mean, squares) = (self.start.wrapping_add(HEADER + channel), self.channels);
-        let squares = mean.wrapping_add(squares);
+    }
+
+    /// Adds `own` pixels with these moments to the `before` that were taken.
+    ///
+    /// # Safety
+    /// As for [`Block::take`].
+    #[allow(clippy::too_many_arguments)] // Two sets of moments of some channels.
+    #[inline(always)]
+    unsafe fn merge<S: Simd>(
+        self,
+        s: S,
+        own_mean: S::Vector,
+        own_squares: S::Vector,
+        own: usize,
+        before: usize,
+        channel: usize,
+        lanes: usize,
+    ) {
+        let mean = self.start.wrapping_add(HEADER + channel);
+        let squares = mean.wrapping_add(self.channels);
         // Safety: as the caller vouches.
         unsafe {
             if before == 0 {
                 s.store_first(own_mean, mean, lanes);
                 s.store_first(own_squares, squares, lanes);
             } else {
-                let (before, total) = (before as f32, before as f32 + count);
+                let (own, before) = (own as f32, before as f32);
                 let (old_mean, old_squares) = (s.load_first(mean, lanes), s.load_first(squares, lanes));
                 let delta = s.sub(own_mean, old_mean);
-                let scaled = s.mul(delta, s.splat(count / total));
+                let scaled = s.mul(delta, s.splat(own / (before + own)));
                 s.store_first(s.add(old_mean, scaled), mean, lanes);
                 let between = s.fma(s.mul(scaled, delta), s.splat(before), own_squares);
                 s.store_first(s.add(old_squares, between), squares, lanes);
             }
         }
     }
+}
+
+/// Sums `count` terms in four interleaved sums, since one would wait for each addition.
+#[inline(always)]
+fn add_up<S: Simd>(s: S, count: usize, add: impl Fn(S::Vector, usize) -> S::Vector) -> S::Vector {
+    let [mut a, mut b, mut c, mut d] = [s.splat(0.0); 4];
+    let mut i = 0;
+    while i + 4 <= count {
+        (a, b, c, d) = (add(a, i), add(b, i + 1), add(c, i + 2), add(d, i + 3));
+        i += 4;
+    }
+    while i < count {
+        a = add(a, i);
+        i += 1;
+    }
+    s.add(s.add(a, b), s.add(c, d))
+}
+
+/// # Safety
+/// `lanes` floats at `from` can be read, a whole vector where `FULL`.
+#[inline(always)]
+unsafe fn load<S: Simd, const FULL: bool>(s: S, from: *const f32, lanes: usize) -> S::Vector {
+    // Safety: as the caller vouches.
+    unsafe { if FULL { s.load(from) } else { s.load_first(from, lanes) } }
 }
 
 /// Assigns the mean and biased variance of each channel from the moments of blocks that a convolution gathered.

@@ -128,8 +128,6 @@ impl Block<'_> {
     /// Takes the moments of one vector of channels, which the tiles have just written.
     #[inline(always)]
     fn moments<S: Simd>(&self, s: S, all: SharedMut, vector: usize) {
-        /// Pixels taken together.
-        const TOGETHER: usize = 8;
         let (pass, out) = (&self.job.pass, &self.job.out);
         let first = vector * S::LANES;
         let lanes = S::LANES.min(pass.out_channels - first);
@@ -138,24 +136,15 @@ impl Block<'_> {
         let block = unsafe { moments::Block::new(all.get(), self.index, pass.out_pitch()) };
         block.set_count(self.pixels.len());
         // A forward pass writes its pixels side by side.
-        let values = |pixel: usize| {
-            let at = out.values.get().wrapping_add((self.pixels.start + pixel) * out.pitch + channel);
-            // Safety: these channels of the pixel were written by this piece.
-            unsafe { if lanes == S::LANES { s.load(at) } else { s.load_first(at, lanes) } }
-        };
-        let count = self.pixels.len();
-        let whole = count / TOGETHER * TOGETHER;
-        for pixel in (0..whole).step_by(TOGETHER) {
-            let mut taken = [s.splat(0.0); TOGETHER];
-            for i in 0..TOGETHER {
-                taken[i] = values(pixel + i);
+        let first = out.values.get().wrapping_add(self.pixels.start * out.pitch + channel).cast_const();
+        let at = |pixel: usize| first.wrapping_add(pixel * out.pitch);
+        // Safety: these channels of these pixels were written by this piece, and belong to it.
+        unsafe {
+            if lanes == S::LANES {
+                block.take::<S, true>(s, at, self.pixels.len(), 0, channel, lanes);
+            } else {
+                block.take::<S, false>(s, at, self.pixels.len(), 0, channel, lanes);
             }
-            // Safety: these channels exist, and belong to this piece.
-            unsafe { block.take(s, &taken, pixel, channel, lanes) };
-        }
-        for pixel in whole..count {
-            // Safety: as above.
-            unsafe { block.take(s, &[values(pixel)], pixel, channel, lanes) };
         }
     }
 }

@@ -6,9 +6,6 @@ use crate::conv::{Activation, ConvGeometry, Destination, Epilogue};
 use crate::cpu::SharedMut;
 use crate::simd::Simd;
 
-/// Pixels whose moments are taken together.
-const TOGETHER: usize = 8;
-
 /// Where sums go, and what is done to them on the way. Sums begin with the bias.
 #[derive(Clone, Copy)]
 pub(super) struct Sink<'a> {
@@ -133,27 +130,9 @@ impl<'a> Sink<'a> {
         lanes: usize,
     ) {
         let Some(block) = self.block(piece) else { return };
-        let mut done = 0;
-        while done < pixels {
-            let some = TOGETHER.min(pixels - done);
-            let from = self.out.get().wrapping_add((pixel + done) * self.pitch + c);
-            let mut values = [s.splat(0.0); TOGETHER];
-            // Safety: the pixels and channels exist, and this thread alone takes these channels.
-            unsafe {
-                if some == TOGETHER {
-                    for i in 0..TOGETHER {
-                        values[i] = load::<S, FULL>(s, from.wrapping_add(i * self.pitch), lanes);
-                    }
-                    block.take(s, &values, before + done, c, lanes);
-                } else {
-                    for i in 0..some {
-                        values[i] = load::<S, FULL>(s, from.wrapping_add(i * self.pitch), lanes);
-                    }
-                    block.take(s, &values[..some], before + done, c, lanes);
-                }
-            }
-            done += some;
-        }
+        let from = self.out.get().wrapping_add(pixel * self.pitch + c).cast_const();
+        // Safety: the pixels and channels exist, and this thread alone takes these channels.
+        unsafe { block.take::<S, FULL>(s, |i| from.wrapping_add(i * self.pitch), pixels, before, c, lanes) };
     }
 }
 

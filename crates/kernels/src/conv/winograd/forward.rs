@@ -222,11 +222,14 @@ where
                 let lanes = w.g.c_out - channel;
                 if lanes >= S::LANES {
                     self.store::<S, true>(s, at, from, vectors * S::LANES, channel, S::LANES);
+                    if let Some(moments) = moments {
+                        self.take::<S, true>(s, moments, at, before, channel, S::LANES);
+                    }
                 } else {
                     self.store::<S, false>(s, at, from, vectors * S::LANES, channel, lanes);
-                }
-                if let Some(moments) = moments {
-                    self.take(s, moments, at, before, channel, lanes.min(S::LANES));
+                    if let Some(moments) = moments {
+                        self.take::<S, false>(s, moments, at, before, channel, lanes);
+                    }
                 }
             }
             before += at.rows * at.cols;
@@ -281,20 +284,28 @@ where
 
     /// Takes the moments of a tile's pixels, as they were stored.
     #[inline(always)]
-    fn take<S: Simd>(&self, s: S, moments: Block, at: Place, before: usize, channel: usize, lanes: usize) {
+    fn take<S: Simd, const FULL: bool>(
+        &self,
+        s: S,
+        moments: Block,
+        at: Place,
+        before: usize,
+        channel: usize,
+        lanes: usize,
+    ) {
         let Job { w, out, pitch, .. } = self.job;
-        let mut values = [s.splat(0.0); 16];
-        let mut count = 0;
-        for r in 0..at.rows {
-            for c in 0..at.cols {
-                let pixel = (at.image * w.g.out_h + at.y + r) * w.g.out_w + at.x + c;
-                let from = out.get().wrapping_add(pixel * pitch + channel);
-                // Safety: this piece stored these channels of this pixel.
-                values[count] = unsafe { s.load_first(from, lanes) };
-                count += 1;
+        let first = (at.image * w.g.out_h + at.y) * w.g.out_w + at.x;
+        let first = out.get().wrapping_add(first * pitch + channel).cast_const();
+        let line = w.g.out_w * pitch;
+        // Safety: this piece stored these channels of these pixels, and only it has them in this block.
+        unsafe {
+            if at.rows == M && at.cols == M {
+                let pixel = |i: usize| first.wrapping_add(i / M * line + i % M * pitch);
+                moments.take::<S, FULL>(s, pixel, M * M, before, channel, lanes);
+            } else {
+                let pixel = |i: usize| first.wrapping_add(i / at.cols * line + i % at.cols * pitch);
+                moments.take::<S, FULL>(s, pixel, at.rows * at.cols, before, channel, lanes);
             }
         }
-        // Safety: the channels exist, and only this piece has them in this block.
-        unsafe { moments.take(s, &values[..count], before, channel, lanes) };
     }
 }

@@ -99,8 +99,6 @@ impl WinogradGradient {
     /// # Panics
     /// If a length contradicts the geometry.
     pub fn run(&self, cpu: &Cpu, x: &[f32], dy: &[f32], dw: &mut [f32], adds: bool, scratch: &mut [f32]) {
-        /// Tiles that are transformed by one piece.
-        const FEW: usize = 2;
         let g = &self.g;
         g.check(x.len(), dw.len(), dy.len(), scratch.len(), self.scratch(cpu.threads()));
         let (zeros, scratch) = scratch.split_at_mut(self.zeros_len());
