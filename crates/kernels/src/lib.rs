@@ -23,6 +23,7 @@ mod cpu;
 mod crew;
 mod denormals;
 mod elementwise;
+mod exponential;
 mod gradient_slot;
 mod isa;
 mod local_response_norm;
@@ -50,6 +51,7 @@ pub use conv::{
 };
 pub use cpu::Cpu;
 pub use elementwise::{add_assign, add_map2, map};
+pub use exponential::{scaled_tanh, sigmoid};
 pub use gradient_slot::GradientSlot;
 pub use isa::{Isa, IsaError};
 pub use local_response_norm::{LocalResponse, local_response_norm, local_response_norm_backward};
