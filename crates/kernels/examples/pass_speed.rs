@@ -149,7 +149,7 @@ impl Bench {
             local_response_norm(cpu, &rule, c, &x, &mut y, &mut scratch);
         });
         self.pass(&shape, "local response backward, adding", 4.0, len, || {
-            local_response_norm_backward(cpu, &rule, c, &x, &dy, &mut dx, &mut scratch);
+            local_response_norm_backward(cpu, &rule, c, &x, &dy, GradientSlot::add(&mut dx), &mut scratch);
         });
     }
 

@@ -1,8 +1,8 @@
 //! Softmax and its cross-entropy loss, rows × classes. The row's maximum is subtracted first, so no exponential overflows.
 
-use crate::Cpu;
 use crate::exponential::exp;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 
 /// Assigns each row's exponentials divided by their sum.
 ///
@@ -32,19 +32,20 @@ pub fn tempered_softmax(cpu: &Cpu, logits: &[f32], classes: usize, temperature: 
     });
 }
 
-/// Adds to dx the gradient of [`tempered_softmax`]: `y (dy − Σ dy · y) / temperature` with the row's sum, in f64.
+/// Assigns to dx, or adds to it, the gradient of [`tempered_softmax`]: `y (dy − Σ dy · y) / temperature` with the row's sum, in f64.
 ///
 /// `y`, the softmax's output, `dy` and `dx (rows, classes)`.
 ///
 /// # Panics
 /// If the lengths differ or are not whole rows.
-pub fn softmax_backward(cpu: &Cpu, y: &[f32], dy: &[f32], classes: usize, temperature: f32, dx: &mut [f32]) {
+pub fn softmax_backward(cpu: &Cpu, y: &[f32], dy: &[f32], classes: usize, temperature: f32, dx: GradientSlot<'_>) {
+    let GradientSlot { values: dx, adds } = dx;
     check(y, classes);
     assert!(y.len() == dx.len() && dy.len() == dx.len(), "y, dy and dx have one shape");
     let (piece, scale) = (piece(classes), 1.0 / temperature);
     cpu.chunks(dx, piece, |i, dx| {
         let range = i * piece..i * piece + dx.len();
-        cpu.isa().dispatch(Gradient { y: &y[range.clone()], dy: &dy[range], classes, scale, dx });
+        cpu.isa().dispatch(Gradient { y: &y[range.clone()], dy: &dy[range], classes, scale, dx, adds });
     });
 }
 
@@ -54,6 +55,7 @@ struct Gradient<'a> {
     classes: usize,
     scale: f32,
     dx: &'a mut [f32],
+    adds: bool,
 }
 
 impl Kernel for Gradient<'_> {
@@ -65,7 +67,8 @@ impl Kernel for Gradient<'_> {
         for ((y, dy), dx) in rows {
             let dot = y.iter().zip(dy).map(|(&y, &dy)| f64::from(y) * f64::from(dy)).sum::<f64>() as f32;
             for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
-                *dx += y * (dy - dot) * self.scale;
+                let gradient = y * (dy - dot) * self.scale;
+                *dx = if self.adds { *dx + gradient } else { gradient };
             }
         }
     }
@@ -235,7 +238,7 @@ mod tests {
                     let cpu = Cpu::with_isa(threads, isa).unwrap();
                     let (mut y, mut dx) = (vec![f32::NAN; x.len()], start.clone());
                     tempered_softmax(&cpu, &x, classes, temperature, &mut y);
-                    softmax_backward(&cpu, &y, &dy, classes, temperature, &mut dx);
+                    softmax_backward(&cpu, &y, &dy, classes, temperature, GradientSlot::add(&mut dx));
                     // The exponent, up to 20 here, is rounded before the exponential.
                     assert_close("softmax", &y, &expected_y, 2e-6);
                     assert_close("its gradient", &dx, &expected_dx, 4e-6);

@@ -82,7 +82,7 @@ impl Layer for AdaptiveAvgPool {
     fn backward(&self, pass: Backward<'_, '_>) {
         let regions = regions(&pass.setting);
         let g = geometry(&pass.setting, &regions);
-        if let Some(dx) = &mut pass.dx[0] {
+        if let Some(dx) = pass.dx[0].take() {
             region_avg_pool_backward(pass.setting.cpu, &g, pass.dy, dx);
         }
     }

@@ -62,8 +62,8 @@ impl Layer for ZeroPadShortcut {
         let Backward { setting, dy, dx, .. } = pass;
         let (s, y) = (setting.shapes[0], setting.shape);
         let at = self.before(s.c);
-        let Some(dx) = &mut dx[0] else { return };
-        setting.cpu.chunks(dx, s.w * s.c, |row, dx| {
+        let Some(dx) = dx[0].take() else { return };
+        dx.add_in_chunks(setting.cpu, s.w * s.c, |row, dx| {
             let (image, iy) = (row / s.h, row % s.h);
             if !iy.is_multiple_of(self.stride) {
                 return;

@@ -142,19 +142,19 @@ impl Columns for Collection<'_> {
     }
 }
 
-/// Adds to each y the x of its window's winner: the transpose of [`max_pool_backward`].
+/// Assigns to each y, or adds to it, the x of its window's winner: the transpose of [`max_pool_backward`].
 ///
 /// `x (n, h, w, c)`, `switches` and `y (n, out_h, out_w, c)`.
 ///
 /// # Panics
 /// If a length contradicts the geometry, or a switch names a cell outside x.
-pub fn max_pool_gather(cpu: &Cpu, g: &PoolGeometry, x: &[f32], switches: &[u16], y: &mut [f32]) {
-    g.check(x.len(), y.len());
-    assert_eq!(switches.len(), y.len(), "a switch for each element of y");
+pub fn max_pool_gather(cpu: &Cpu, g: &PoolGeometry, x: &[f32], switches: &[u16], y: GradientSlot<'_>) {
+    g.check(x.len(), y.values.len());
+    assert_eq!(switches.len(), y.values.len(), "a switch for each element of y");
     let (rows, cols, c) = (g.axis(0), g.axis(1), g.c);
     let line = (g.out_w * c).max(1);
     // A load from anywhere for each value: nothing that an instruction set could speed up.
-    cpu.chunks(y, line, |row, y| {
+    y.add_in_chunks(cpu, line, |row, y| {
         let (image, oy) = (row / rows.out_len, row % rows.out_len);
         for (i, (y, &switch)) in y.iter_mut().zip(&switches[row * line..]).enumerate() {
             let (ox, channel) = (i / c, i % c);
@@ -178,12 +178,12 @@ mod tests {
             let (x, other, dy) = (random(1, x_len), random(2, x_len), random(3, y_len));
             let mut switches = vec![u16::MAX; y_len];
             let gathered = everywhere(|cpu| {
-                let (mut y, mut again, mut gathered) = (vec![f32::NAN; y_len], vec![0.0; y_len], vec![1.0; y_len]);
+                let (mut y, mut again, mut gathered) = (vec![f32::NAN; y_len], vec![f32::NAN; y_len], vec![1.0; y_len]);
                 let mut switches = vec![u16::MAX; y_len];
                 max_pool_forward(cpu, &g, &x, &mut y, Some(&mut switches));
-                max_pool_gather(cpu, &g, &x, &switches, &mut again);
+                max_pool_gather(cpu, &g, &x, &switches, GradientSlot::assign(&mut again));
                 assert_same_bits("the winners' values are the maxima", &again, &y);
-                max_pool_gather(cpu, &g, &other, &switches, &mut gathered);
+                max_pool_gather(cpu, &g, &other, &switches, GradientSlot::add(&mut gathered));
                 gathered
             });
             let (cpu, mut y, mut dx) = (Cpu::new(1).unwrap(), vec![0.0; y_len], vec![0.0; x_len]);
