@@ -38,6 +38,7 @@ mod simd;
 mod softmax;
 mod sums;
 mod update;
+mod zero_pad;
 
 pub use activate::activate_backward;
 pub use batch_norm::{
@@ -68,3 +69,4 @@ pub use simd::{Kernel, Simd};
 pub use softmax::{cross_entropy, softmax, softmax_backward, tempered_softmax};
 pub use sums::{column_sums, column_sums_scratch};
 pub use update::{AdamW, Sgd, adamw, sgd};
+pub use zero_pad::{ZeroPad, zero_pad_backward, zero_pad_forward};

@@ -2,7 +2,7 @@
 //! values are gathered from them.
 
 use super::window::Window;
-use super::{Axis, PoolGeometry};
+use super::{Axis, PoolGeometry, quads};
 use crate::rows::{Column, Columns, across};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, GradientSlot};
@@ -17,13 +17,18 @@ use std::ops::Range;
 /// If a length contradicts the geometry, or a window has more than 65 536 cells and switches are wanted.
 pub fn max_pool_forward(cpu: &Cpu, g: &PoolGeometry, x: &[f32], y: &mut [f32], switches: Option<&mut [u16]>) {
     g.check(x.len(), y.len());
+    if let Some(switches) = &switches {
+        assert_eq!(switches.len(), y.len(), "a switch for each element of y");
+        assert!(g.kernel[0] * g.kernel[1] <= 1 << 16, "cells of a {:?} window must fit into 16 bits", g.kernel);
+    }
+    if quads::apply(g) {
+        return quads::maximum(cpu, g, x, y, switches);
+    }
     let line = (g.out_w * g.c).max(1);
     let Some(switches) = switches else {
         cpu.chunks(y, line, |row, y| cpu.isa().dispatch(MaxRow { g, row, x, y, switches: &mut [] }));
         return;
     };
-    assert_eq!(switches.len(), y.len(), "a switch for each element of y");
-    assert!(g.kernel[0] * g.kernel[1] <= 1 << 16, "cells of a {:?} window must fit into 16 bits", g.kernel);
     cpu.chunks2(y, line, switches, line, |row, y, switches| {
         cpu.isa().dispatch(MaxRow { g, row, x, y, switches });
     });
@@ -67,9 +72,12 @@ impl Kernel for MaxRow<'_> {
 /// # Panics
 /// If a length contradicts the geometry.
 pub fn max_pool_backward(cpu: &Cpu, g: &PoolGeometry, dy: &[f32], switches: &[u16], dx: GradientSlot<'_>) {
-    let GradientSlot { values: dx, adds } = dx;
-    g.check(dx.len(), dy.len());
+    g.check(dx.values.len(), dy.len());
     assert_eq!(switches.len(), dy.len(), "a switch for each element of dy");
+    if quads::apply(g) {
+        return quads::maximum_backward(cpu, g, dy, switches, dx);
+    }
+    let GradientSlot { values: dx, adds } = dx;
     cpu.chunks(dx, (g.w * g.c).max(1), |row, dx| {
         cpu.isa().dispatch(MaxGradientRow { g, row, dy, switches, dx, adds });
     });
