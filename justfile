@@ -13,6 +13,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# The speed of the convolution kernels on this machine.
+# The speed of every kernel on this machine.
 kernels *args:
-    cargo run --release -p striate-kernels --example conv_speed -- {{args}}
+    cargo run --release -p striate -- bench kernels {{args}}
+
+# docs/PERFORMANCE.md anew, by hours of measuring; `--help` tells how to measure less.
+performance *args:
+    scripts/performance.sh {{args}}

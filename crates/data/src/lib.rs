@@ -43,6 +43,7 @@ mod progress;
 mod sample;
 mod seeded;
 mod split;
+mod stages;
 mod truncation;
 mod workers;
 
@@ -59,3 +60,4 @@ pub use preprocess::Preprocessing;
 pub use progress::{Progress, Silent};
 pub use sample::{MemoryImages, Sample, Source};
 pub use split::Split;
+pub use stages::StageTimes;

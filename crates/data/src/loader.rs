@@ -10,6 +10,7 @@ use crate::error::LeftOut;
 use crate::preprocess::Preprocessing;
 use crate::seeded::Lots;
 use crate::split::Split;
+use crate::stages::{StageTimes, StageWatch};
 use crate::workers;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub struct LoaderOptions {
     pub ahead: usize,
     /// Bounds on what is decoded.
     pub limits: Limits,
+    /// Whether each stage is timed, see [`Batch::times`].
+    pub timed: bool,
 }
 
 impl Default for LoaderOptions {
@@ -58,6 +61,7 @@ impl Default for LoaderOptions {
             workers: workers::available(),
             ahead: 2,
             limits: Limits::default(),
+            timed: false,
         }
     }
 }
@@ -75,6 +79,8 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Files that turned out unreadable; their images are missing here, so a batch can be short or even empty.
     pub failed: Vec<LeftOut>,
+    /// What each stage took; zero unless [`LoaderOptions::timed`].
+    pub times: StageTimes,
 }
 
 impl Batch {
@@ -231,6 +237,7 @@ impl Iterator for Loader {
             batch.labels.extend_from_slice(&piece.labels);
             batch.indices.extend_from_slice(&piece.indices);
             batch.failed.append(&mut piece.failed);
+            batch.times += piece.times;
             self.spare_pieces.push(piece);
         }
         self.next += 1;
@@ -263,6 +270,7 @@ impl Batch {
         self.labels.clear();
         self.indices.clear();
         self.failed.clear();
+        self.times = StageTimes::default();
     }
 }
 
@@ -291,9 +299,12 @@ impl Maker {
 
     /// Appends one sample, or its failure.
     fn add(&self, index: usize, piece: &mut Batch) {
-        let LoaderOptions { seed, epoch, augment, limits, .. } = &self.options;
+        let LoaderOptions { seed, epoch, augment, limits, timed, .. } = &self.options;
         let sample = &self.split.samples[index];
-        let picture = match sample.read(limits) {
+        let mut watch = StageWatch::start(*timed);
+        let read = sample.read(limits);
+        watch.lap(&mut piece.times.decode);
+        let picture = match read {
             Ok(picture) => picture,
             Err(error) => {
                 piece.failed.push(LeftOut { path: sample.name().into(), reason: error.to_string() });
@@ -301,12 +312,16 @@ impl Maker {
             }
         };
         let mut fitted = self.preprocessing.fit(&picture);
+        watch.lap(&mut piece.times.fit);
         if let Some(augment) = augment {
             fitted = augment.apply(fitted, *seed, *epoch, index);
         }
+        watch.lap(&mut piece.times.augment);
         let start = piece.images.len();
         piece.images.resize(start + self.preprocessing.len(), 0.0);
         self.preprocessing.normalise(&fitted, &mut piece.images[start..]);
+        watch.lap(&mut piece.times.normalise);
+        piece.times.images += usize::from(*timed);
         piece.labels.push(sample.label);
         piece.indices.push(index);
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use striate_data::{
     Augment, Batch, DataSet, Fit, Limits, Loader, LoaderOptions, OpenOptions, Preprocessing, Sample, Silent, Source,
-    Split, mean_std,
+    Split, StageTimes, mean_std,
 };
 
 fn digits() -> Arc<Split> {
@@ -164,4 +164,20 @@ fn mean_and_deviation_are_those_of_the_pixels() {
     assert!((f64::from(mean[0]) - expected).abs() < 1e-6 && (f64::from(std[0]) - variance.sqrt()).abs() < 1e-6);
     let on_three = mean_std(&split, &grey(8), 2000, &Limits::default(), 3).unwrap();
     assert_eq!((mean, std), on_three);
+}
+
+#[test]
+fn stages_are_timed_where_that_is_wanted() {
+    let split = digits();
+    let with = |timed| {
+        let augment = Some(Augment::new(2, true));
+        load(&split, LoaderOptions { batch: 50, augment, workers: 2, timed, ..LoaderOptions::default() })
+    };
+    let (timed, plain) = (with(true), with(false));
+    for (mut timed, plain) in timed.into_iter().zip(plain) {
+        assert_eq!(timed.times.images, timed.len());
+        assert!(timed.times.per_image().iter().all(|(_, us)| *us > 0.0), "{:?}", timed.times);
+        timed.times = StageTimes::default();
+        assert!(timed == plain, "nothing else differs, and nothing is timed unless wanted");
+    }
 }

@@ -139,16 +139,17 @@ impl Tensors {
     ///
     /// # Errors
     /// If there is none, or its length differs.
-    pub fn set(&mut self, name: &str, values: &[f32]) -> Result<(), EngineError> {
+    pub fn set(&mut self, name: &str, values: impl Into<Vec<f32>>) -> Result<(), EngineError> {
+        let values = values.into();
         let error = |expected: String, found: String| EngineError::Parameter { name: name.into(), expected, found };
-        let (_, spec, mine) = self
-            .iter_mut()
-            .find(|(n, ..)| *n == name)
-            .ok_or_else(|| error("a parameter of this network".into(), "no such name".into()))?;
-        if mine.len() != values.len() {
+        let place = self.layout.specs.iter().position(|(n, _)| n == name);
+        let place = place.ok_or_else(|| error("a parameter of this network".into(), "no such name".into()))?;
+        let spec = &self.layout.specs[place].1;
+        if self.values[place].len() != values.len() {
             return Err(error(format!("{:?}", spec.shape), format!("{} values", values.len())));
         }
-        mine.copy_from_slice(values);
+        self.values[place] = values;
+        self.stamp = Stamp::fresh();
         Ok(())
     }
 

@@ -44,21 +44,17 @@ impl Session {
         ranges.extend(node.inputs.iter().map(|i| kept(needs.inputs, self.read(*i))));
         ranges.extend(node.inputs.iter().map(|i| self.gradient_at(*i)));
         let switches = self.switches_of(place, id, &shapes);
-        let fresh: SmallVec<[bool; 12]> = node.inputs.iter().map(|i| self.assigns(step, *i)).collect();
+        let adds: SmallVec<[bool; 12]> = node.inputs.iter().map(|i| !self.assigns(step, *i)).collect();
 
         let (batch, training, seed) = (self.turn.len(), self.request.training, self.seed_of(id));
         let setting = Setting { cpu: &self.cpu, batch, training, seed, shapes: &shapes, shape: node.shape };
         let mut slices = carve(&mut self.arena, &ranges);
-        let mut dx: SmallVec<[Option<&mut [f32]>; 12]> = slices
+        let mut dx: SmallVec<[Option<GradientSlot<'_>>; 12]> = slices
             .drain(4 + node.inputs.len()..)
+            .zip(adds)
             .zip(&node.inputs)
-            .map(|(s, i)| places[i.index()].in_sweep.then_some(s))
+            .map(|((values, adds), i)| places[i.index()].in_sweep.then_some(GradientSlot { values, adds }))
             .collect();
-        for (dx, _) in dx.iter_mut().zip(&fresh).filter(|(_, fresh)| **fresh) {
-            if let Some(dx) = dx {
-                dx.fill(0.0);
-            }
-        }
         let inputs: Slices<'_> = slices.drain(4..).map(|s| &*s).collect();
         let params: Slices<'_> = p.of(id).iter().map(Vec::as_slice).collect();
         let asked = self.request.parameter_gradients;

@@ -202,14 +202,14 @@ fn check_differences(starts: &[&str], training: bool) {
         for i in (0..start.len()).step_by(5) {
             let mut moved = start.clone();
             moved[i] = start[i] + STEP;
-            p.set(&name, &moved).unwrap();
+            p.set(&name, moved.as_slice()).unwrap();
             let up = loss(&mut s, &p, &x, batch, &seeds);
             moved[i] = start[i] - STEP;
-            p.set(&name, &moved).unwrap();
+            p.set(&name, moved.as_slice()).unwrap();
             let down = loss(&mut s, &p, &x, batch, &seeds);
             close(&name, gradient, gradient[i], up, down);
         }
-        p.set(&name, &start).unwrap();
+        p.set(&name, start).unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 //! activations, switches and random masks belong to a run and are passed in.
 
 use crate::{Misfit, ParamSpec, Reach, Shape};
-use striate_kernels::Cpu;
+use striate_kernels::{Cpu, GradientSlot};
 
 /// What the backward pass reads of the forward pass, beside what the layer saved itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Forward<'a> {
     pub scratch: &'a mut [f32],
 }
 
-/// One backward pass through a layer. Gradients are added, never assigned.
+/// One backward pass through a layer. Gradients by the parameters are added; those by the inputs go where their slots say.
 pub struct Backward<'a, 'b> {
     /// Shapes, mode and machine.
     pub setting: Setting<'a>,
@@ -73,8 +73,9 @@ pub struct Backward<'a, 'b> {
     pub switches: &'a [u16],
     /// The loss's gradient by the output.
     pub dy: &'a [f32],
-    /// Where the gradient by each input is added, if it is asked for.
-    pub dx: &'a mut [Option<&'b mut [f32]>],
+    /// Where the gradient by each input goes, if it is asked for: all of a slot's values are assigned, or added to. Take
+    /// the slots; those that are left are not looked at again.
+    pub dx: &'a mut [Option<GradientSlot<'b>>],
     /// Where the gradient by each parameter is added, if it is asked for.
     pub dparams: &'a mut [Option<&'b mut [f32]>],
     /// Work space of [`Layer::scratch`] floats, contents undefined.
@@ -127,7 +128,7 @@ pub trait Layer {
     /// Computes the output.
     fn forward(&self, pass: Forward<'_>);
 
-    /// Adds the gradients by the inputs and parameters.
+    /// Computes the gradients by the inputs and parameters.
     fn backward(&self, pass: Backward<'_, '_>);
 
     /// Takes a training step's statistics, which forward left in `values`, into the gathered parameters.

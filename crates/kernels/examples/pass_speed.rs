@@ -10,10 +10,11 @@
 
 use std::time::{Duration, Instant};
 use striate_kernels::{
-    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, PoolGeometry, Sgd, activate_backward, adamw,
+    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, PoolGeometry, Sgd, ZeroPad, activate_backward, adamw,
     avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics, column_sums, cross_entropy,
     global_avg_pool_backward, global_avg_pool_forward, local_response_norm, local_response_norm_backward, map,
-    max_pool_backward, max_pool_forward, normalise, normalise_activate, normalise_activate_backward, sgd, uniform,
+    max_pool_backward, max_pool_forward, normalise, normalise_activate, normalise_activate_backward, scaled_tanh, sgd,
+    sigmoid, uniform, zero_pad_backward, zero_pad_forward,
 };
 
 /// Images, size of the square map, channels.
@@ -21,7 +22,9 @@ const MAPS: [(usize, usize, usize); 6] =
     [(16, 56, 256), (16, 56, 64), (16, 14, 1024), (16, 7, 512), (16, 28, 24), (16, 112, 16)];
 
 /// Name, images, size of the square map, channels, kernel, stride, padding.
-const WINDOWS: [(&str, [usize; 6]); 7] = [
+const WINDOWS: [(&str, [usize; 6]); 9] = [
+    ("LeNet 28x28x6 2/2", [128, 28, 6, 2, 2, 0]),
+    ("LeNet 10x10x16 2/2", [128, 10, 16, 2, 2, 0]),
     ("ResNet 112x112x64 3/2", [16, 112, 64, 3, 2, 1]),
     ("VGG 224x224x64 2/2", [4, 224, 64, 2, 2, 0]),
     ("VGG 56x56x256 2/2", [16, 56, 256, 2, 2, 0]),
@@ -117,6 +120,28 @@ impl Bench {
         });
     }
 
+    fn shortcut(&self) {
+        let (cpu, n, c) = (&self.cpu, 128, 16);
+        let g = ZeroPad { n, h: 32, w: 32, c, out_c: 2 * c, first: c / 2, stride: 2 };
+        let (len, outputs) = (n * 32 * 32 * c, n * 16 * 16 * 2 * c);
+        let (x, mut y, mut dx) = (random(1, len), random(2, outputs), random(3, len));
+        let pass = |what, streams, f: &mut (dyn FnMut() + Send)| {
+            self.pass("ResNet-20 32x32x16 shortcut", what, streams, len, f);
+        };
+        pass("forward", 1.0, &mut || zero_pad_forward(cpu, &g, &x, &mut y));
+        pass("backward", 1.5, &mut || zero_pad_backward(cpu, &g, &y, GradientSlot::assign(&mut dx)));
+        pass("backward, adding", 1.5, &mut || zero_pad_backward(cpu, &g, &y, GradientSlot::add(&mut dx)));
+    }
+
+    fn curves(&self) {
+        let (cpu, len) = (&self.cpu, 128 * 28 * 28 * 6);
+        let (x, mut y) = (random(1, len), random(2, len));
+        let pass = |what, f: &mut (dyn FnMut() + Send)| self.pass("LeNet 128x28x28x6", what, 2.0, len, f);
+        pass("copy", &mut || map(cpu, &x, &mut y, |x| x));
+        pass("tanh", &mut || scaled_tanh(cpu, 1.0, 1.0, &x, &mut y));
+        pass("sigmoid", &mut || sigmoid(cpu, &x, &mut y));
+    }
+
     fn global(&self, n: usize, pixels: usize, c: usize) {
         let (cpu, len) = (&self.cpu, n * pixels * c);
         let (x, mut y, mut dx) = (random(1, len), random(2, n * c), random(3, len));
@@ -149,7 +174,7 @@ impl Bench {
             local_response_norm(cpu, &rule, c, &x, &mut y, &mut scratch);
         });
         self.pass(&shape, "local response backward, adding", 4.0, len, || {
-            local_response_norm_backward(cpu, &rule, c, &x, &dy, &mut dx, &mut scratch);
+            local_response_norm_backward(cpu, &rule, c, &x, &dy, GradientSlot::add(&mut dx), &mut scratch);
         });
     }
 
@@ -193,6 +218,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (shape, window) in WINDOWS {
         bench.pools(shape, window);
     }
+    bench.shortcut();
+    bench.curves();
     for (n, c) in [(16, 2048), (1, 2048), (16, 512)] {
         bench.global(n, 49, c);
     }

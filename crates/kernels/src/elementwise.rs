@@ -1,7 +1,7 @@
 //! Elementwise maps. The closure is compiled into the loop for each instruction set, so a simple one is vectorised.
 
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 
 /// Elements of a piece.
 const PIECE: usize = 16384;
@@ -31,41 +31,46 @@ impl<F: Fn(f32) -> f32> Kernel for Map<'_, F> {
     }
 }
 
-/// Adds `f(a[i], b[i])` to `dx[i]`: the gradient of an activation, from its output (or input) and dy.
+/// Assigns `f(a[i], b[i])`, or adds it: the gradient of an activation, from its output (or input) and dy.
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn add_map2(cpu: &Cpu, a: &[f32], b: &[f32], dx: &mut [f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) {
-    assert!(a.len() == dx.len() && b.len() == dx.len(), "a, b and dx have one shape");
-    cpu.chunks(dx, PIECE, |i, dx| {
-        let range = i * PIECE..i * PIECE + dx.len();
-        cpu.isa().dispatch(AddMap2 { a: &a[range.clone()], b: &b[range], dx, f: &f });
+pub fn map2(cpu: &Cpu, a: &[f32], b: &[f32], to: GradientSlot<'_>, f: impl Fn(f32, f32) -> f32 + Sync + Send) {
+    let GradientSlot { values: to, adds } = to;
+    assert!(a.len() == to.len() && b.len() == to.len(), "a, b and where it goes have one shape");
+    cpu.chunks(to, PIECE, |i, to| {
+        let range = i * PIECE..i * PIECE + to.len();
+        cpu.isa().dispatch(Map2 { a: &a[range.clone()], b: &b[range], to, adds, f: &f });
     });
 }
 
-struct AddMap2<'a, F> {
+struct Map2<'a, F> {
     a: &'a [f32],
     b: &'a [f32],
-    dx: &'a mut [f32],
+    to: &'a mut [f32],
+    adds: bool,
     f: &'a F,
 }
 
-impl<F: Fn(f32, f32) -> f32> Kernel for AddMap2<'_, F> {
+impl<F: Fn(f32, f32) -> f32> Kernel for Map2<'_, F> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for ((dx, &a), &b) in self.dx.iter_mut().zip(self.a).zip(self.b) {
-            *dx += (self.f)(a, b);
+        let all = self.to.iter_mut().zip(self.a).zip(self.b);
+        if self.adds {
+            all.for_each(|((to, &a), &b)| *to += (self.f)(a, b));
+        } else {
+            all.for_each(|((to, &a), &b)| *to = (self.f)(a, b));
         }
     }
 }
 
-/// Adds `dy[i]` to `dx[i]`.
+/// Assigns `dy[i]`, or adds it.
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn add_assign(cpu: &Cpu, dx: &mut [f32], dy: &[f32]) {
-    add_map2(cpu, dy, dy, dx, |dy, _| dy);
+pub fn pass_on(cpu: &Cpu, dy: &[f32], dx: GradientSlot<'_>) {
+    map2(cpu, dy, dy, dx, |dy, _| dy);
 }
 
 #[cfg(test)]
@@ -83,11 +88,18 @@ mod tests {
                 let mut y = vec![f32::NAN; len];
                 map(&cpu, &a, &mut y, |x| x.max(0.0) * 2.0);
                 assert_same_bits("map", &y, &a.iter().map(|x| x.max(0.0) * 2.0).collect::<Vec<_>>());
+                let gate = |a: f32, b: f32| if a > 0.0 { b } else { 0.0 };
                 let mut dx = start.clone();
-                add_map2(&cpu, &a, &b, &mut dx, |a, b| if a > 0.0 { b } else { 0.0 });
-                add_assign(&cpu, &mut dx, &b);
-                let expected = |i: usize| start[i] + if a[i] > 0.0 { b[i] } else { 0.0 } + b[i];
+                map2(&cpu, &a, &b, GradientSlot::add(&mut dx), gate);
+                pass_on(&cpu, &b, GradientSlot::add(&mut dx));
+                let expected = |i: usize| start[i] + gate(a[i], b[i]) + b[i];
                 assert_same_bits("add", &dx, &(0..len).map(expected).collect::<Vec<_>>());
+                dx.fill(f32::NAN);
+                map2(&cpu, &a, &b, GradientSlot::assign(&mut dx), gate);
+                assert_same_bits("assign", &dx, &(0..len).map(|i| gate(a[i], b[i])).collect::<Vec<_>>());
+                dx.fill(f32::NAN);
+                pass_on(&cpu, &b, GradientSlot::assign(&mut dx));
+                assert_same_bits("pass on", &dx, &b);
             }
         }
     }

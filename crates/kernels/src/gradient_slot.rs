@@ -1,5 +1,6 @@
 //! Where a gradient goes: to a place of its own, or to one where other gradients are gathered too.
 
+use crate::Cpu;
 use crate::cpu::Pieces;
 use std::ops::Range;
 
@@ -13,6 +14,9 @@ pub struct GradientSlot<'a> {
     pub adds: bool,
 }
 
+/// Elements that are zeroed together.
+const PIECE: usize = 1 << 15;
+
 impl<'a> GradientSlot<'a> {
     /// Assigns.
     pub fn assign(values: &'a mut [f32]) -> Self {
@@ -22,6 +26,27 @@ impl<'a> GradientSlot<'a> {
     /// Adds.
     pub fn add(values: &'a mut [f32]) -> Self {
         Self { values, adds: true }
+    }
+
+    /// The values, to be added to: zeroed where the slot assigns.
+    pub fn accumulate(self, cpu: &Cpu) -> &'a mut [f32] {
+        if !self.adds {
+            cpu.chunks(self.values, PIECE, |_, values| values.fill(0.0));
+        }
+        self.values
+    }
+
+    /// As [`Cpu::chunks`], for an `f` that adds: where the slot assigns, each piece is zeroed just before.
+    ///
+    /// # Panics
+    /// If `chunk` is zero.
+    pub fn add_in_chunks(self, cpu: &Cpu, chunk: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
+        cpu.chunks(self.values, chunk, |i, values| {
+            if !self.adds {
+                values.fill(0.0);
+            }
+            f(i, values);
+        });
     }
 }
 
@@ -44,5 +69,26 @@ impl SharedSlot {
     pub(crate) unsafe fn part(&self, range: Range<usize>) -> GradientSlot<'_> {
         // Safety: as the caller vouches.
         GradientSlot { values: unsafe { self.values.range(range) }, adds: self.adds }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_assigns_is_zeroed_and_what_adds_is_kept() {
+        let cpu = Cpu::new(2).unwrap();
+        for (adds, start, kept) in [(false, f32::NAN, 0.0), (true, 8.0, 8.0)] {
+            for len in [0, 5, PIECE + 3] {
+                let mut values = vec![start; len];
+                GradientSlot { values: &mut values, adds }.accumulate(&cpu).iter_mut().for_each(|v| *v += 1.0);
+                assert!(values.iter().all(|&v| v == kept + 1.0));
+                values.fill(start);
+                let slot = GradientSlot { values: &mut values, adds };
+                slot.add_in_chunks(&cpu, 3, |i, part| part.iter_mut().for_each(|v| *v += i as f32));
+                assert!(values.iter().enumerate().all(|(i, &v)| v == kept + (i / 3) as f32));
+            }
+        }
     }
 }

@@ -5,10 +5,10 @@
 //! * **Layout.** Activations are `f32` slices in NHWC order, channels innermost: element `(n, y, x, c)` of a tensor lies at
 //!   `((n * h + y) * w + x) * channels + c`. Where only channels matter, the same slice is "rows × c". Convolution weights
 //!   are OIHW as in PyTorch, `[c_out][c_in / groups][kernel_h][kernel_w]`; a linear layer is the 1×1 case.
-//! * **Forward assigns, backward adds.** Forward kernels write every element of their output; gradient kernels add to what
-//!   their output holds, so that a tensor read in several places sums its gradients. Those that take a [`GradientSlot`]
-//!   are told which of both, and [`normalise_activate_backward`] and [`activate_backward`] assign the gradients of
-//!   parameters.
+//! * **Forward assigns, backward is told.** Forward kernels write every element of their output. A tensor read in several
+//!   places sums its gradients: gradient kernels take a [`GradientSlot`], which says whether they are the first, who assigns,
+//!   or add. Those that take a plain slice add, but for [`normalise_activate_backward`] and [`activate_backward`], which
+//!   assign the gradients of parameters.
 //! * **Same bits at any thread count.** Work is cut into pieces by shape alone, pieces are handed out dynamically, and
 //!   partial sums are added in a fixed order. Different instruction sets may round differently.
 //! * **No allocation.** Kernels that need room take `scratch`; a function or method beside each says how many floats. Its
@@ -23,6 +23,7 @@ mod cpu;
 mod crew;
 mod denormals;
 mod elementwise;
+mod exponential;
 mod gradient_slot;
 mod isa;
 mod local_response_norm;
@@ -37,6 +38,7 @@ mod simd;
 mod softmax;
 mod sums;
 mod update;
+mod zero_pad;
 
 pub use activate::activate_backward;
 pub use batch_norm::{
@@ -49,7 +51,8 @@ pub use conv::{
     WinogradGradient, combine_moments, conv_backward_data, conv_backward_weight, conv_forward,
 };
 pub use cpu::Cpu;
-pub use elementwise::{add_assign, add_map2, map};
+pub use elementwise::{map, map2, pass_on};
+pub use exponential::{scaled_tanh, sigmoid};
 pub use gradient_slot::GradientSlot;
 pub use isa::{Isa, IsaError};
 pub use local_response_norm::{LocalResponse, local_response_norm, local_response_norm_backward};
@@ -66,3 +69,4 @@ pub use simd::{Kernel, Simd};
 pub use softmax::{cross_entropy, softmax, softmax_backward, tempered_softmax};
 pub use sums::{column_sums, column_sums_scratch};
 pub use update::{AdamW, Sgd, adamw, sgd};
+pub use zero_pad::{ZeroPad, zero_pad_backward, zero_pad_forward};

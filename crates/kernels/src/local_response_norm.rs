@@ -3,8 +3,8 @@
 //! channels before i, as in cuda-convnet and PyTorch, so that an even one reaches further down than up; channels outside
 //! count as zeros. Each window is summed anew, so that nothing drifts along the channels.
 
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 
 /// Channels summed together.
 const BLOCK: usize = 16;
@@ -64,7 +64,7 @@ pub fn local_response_norm(cpu: &Cpu, rule: &LocalResponse, c: usize, x: &[f32],
     });
 }
 
-/// Adds to dx the gradient of [`local_response_norm`]: `dy_i · s_i^−β − 2αβ · x_i · Σ dy_j · x_j · s_j^(−β−1)` over the
+/// Assigns to dx, or adds to it, the gradient of [`local_response_norm`]: `dy_i · s_i^−β − 2αβ · x_i · Σ dy_j · x_j · s_j^(−β−1)` over the
 /// channels j whose windows hold i. The sums s are computed again.
 ///
 /// `x`, `dy` and `dx (rows, c)`, `scratch` of at least [`LocalResponse::scratch`] floats.
@@ -77,16 +77,17 @@ pub fn local_response_norm_backward(
     c: usize,
     x: &[f32],
     dy: &[f32],
-    dx: &mut [f32],
+    dx: GradientSlot<'_>,
     scratch: &mut [f32],
 ) {
+    let GradientSlot { values: dx, adds } = dx;
     check(rule, x, c);
     assert!(x.len() == dx.len() && dy.len() == dx.len(), "x, dy and dx have one shape");
     let (piece, room) = (piece(x.len(), c), rule.lines(c, true).iter().sum());
     let scratch = &mut scratch[..x.len().div_ceil(piece) * room];
     cpu.chunks2(dx, piece, scratch, room, |i, dx, scratch| {
         let range = i * piece..i * piece + dx.len();
-        cpu.isa().dispatch(GradientRows { rule, c, x: &x[range.clone()], dy: &dy[range], dx, scratch });
+        cpu.isa().dispatch(GradientRows { rule, c, x: &x[range.clone()], dy: &dy[range], dx, adds, scratch });
     });
 }
 
@@ -135,6 +136,7 @@ struct GradientRows<'a> {
     x: &'a [f32],
     dy: &'a [f32],
     dx: &'a mut [f32],
+    adds: bool,
     scratch: &'a mut [f32],
 }
 
@@ -143,17 +145,17 @@ impl Kernel for GradientRows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         if self.rule.beta == 0.75 {
-            self.add_gradient(to_minus_three_quarters);
+            self.gradient(to_minus_three_quarters);
         } else {
             let power = -self.rule.beta;
-            self.add_gradient(|s| s.powf(power));
+            self.gradient(|s| s.powf(power));
         }
     }
 }
 
 impl GradientRows<'_> {
     #[inline(always)]
-    fn add_gradient(self, power: impl Fn(f32) -> f32) {
+    fn gradient(self, power: impl Fn(f32) -> f32) {
         let LocalResponse { alpha, beta, k, .. } = *self.rule;
         let [before, after] = self.rule.reach(self.c);
         let width = before + after + 1;
@@ -177,7 +179,8 @@ impl GradientRows<'_> {
             window_sums(terms, width, sums);
             let factor = 2.0 * alpha * beta;
             for (((dx, p), sum), (x, dy)) in dx.iter_mut().zip(&*powers).zip(&*sums).zip(x.iter().zip(dy)) {
-                *dx += dy * p - factor * x * sum;
+                let gradient = dy * p - factor * x * sum;
+                *dx = if self.adds { *dx + gradient } else { gradient };
             }
         }
     }
@@ -277,7 +280,7 @@ mod tests {
                         local_response_norm(&cpu, &rule, c, &x, &mut y, &mut scratch);
                         let mut dx = start.clone();
                         let mut scratch = vec![f32::NAN; rule.scratch(x.len(), c, true)];
-                        local_response_norm_backward(&cpu, &rule, c, &x, &dy, &mut dx, &mut scratch);
+                        local_response_norm_backward(&cpu, &rule, c, &x, &dy, GradientSlot::add(&mut dx), &mut scratch);
                         // A sum of `size` squares rounds as often; its power and three products come after.
                         let bound = 6e-8 * (12.0 + size as f64);
                         assert_close("y", &y, &expected_y, bound);
@@ -299,7 +302,15 @@ mod tests {
             let mut scratch = vec![0.0; rule.scratch(rows * c, c, true)];
             for part in (1..=rows).step_by(rows / 65) {
                 let (x, mut y) = (vec![1.0; part * c], vec![0.0; part * c]);
-                local_response_norm_backward(&Cpu::new(1).unwrap(), &rule, c, &x, &x, &mut y, &mut scratch);
+                local_response_norm_backward(
+                    &Cpu::new(1).unwrap(),
+                    &rule,
+                    c,
+                    &x,
+                    &x,
+                    GradientSlot::add(&mut y),
+                    &mut scratch,
+                );
             }
         }
     }

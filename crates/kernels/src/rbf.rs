@@ -1,8 +1,8 @@
 //! Radial basis function units over rows × features: `y_i = −‖x − w_i‖²` (LeCun et al. 1998, eq. 7, negated). Differences
 //! are squared, not expanded into dot products, so that near centres lose nothing to cancellation.
 
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 
 /// Features summed side by side; the partial sums are added in f64.
 const BLOCK: usize = 16;
@@ -47,16 +47,16 @@ impl Kernel for Distances<'_> {
     }
 }
 
-/// Adds to dx the gradient of [`rbf_forward`], `Σ −2 dy_i (x − w_i)`.
+/// Assigns to dx, or adds to it, the gradient of [`rbf_forward`], `Σ −2 dy_i (x − w_i)`.
 ///
 /// `x` and `dx (rows, features)`, `centres (classes, features)`, `dy (rows, classes)`.
 ///
 /// # Panics
 /// If the lengths contradict each other.
-pub fn rbf_backward(cpu: &Cpu, x: &[f32], centres: &[f32], features: usize, dy: &[f32], dx: &mut [f32]) {
+pub fn rbf_backward(cpu: &Cpu, x: &[f32], centres: &[f32], features: usize, dy: &[f32], dx: GradientSlot<'_>) {
     let classes = check(x, centres, features, dy);
-    assert_eq!(x.len(), dx.len(), "dx has the shape of x");
-    cpu.chunks(dx, features, |row, dx| {
+    assert_eq!(x.len(), dx.values.len(), "dx has the shape of x");
+    dx.add_in_chunks(cpu, features, |row, dx| {
         let (x, dy) = (&x[row * features..][..features], &dy[row * classes..][..classes]);
         cpu.isa().dispatch(Pull { x, centres, dy, dx });
     });
@@ -117,7 +117,7 @@ mod tests {
                     let cpu = Cpu::with_isa(threads, isa).unwrap();
                     let (mut y, mut dx) = (vec![f32::NAN; dy.len()], start.clone());
                     rbf_forward(&cpu, &x, &w, features, &mut y);
-                    rbf_backward(&cpu, &x, &w, features, &dy, &mut dx);
+                    rbf_backward(&cpu, &x, &w, features, &dy, GradientSlot::add(&mut dx));
                     // Up to 19 squares in one sum; one sum over 33 classes, each term rounded twice.
                     assert_close("distances", &y, &expected_y, 6e-8 * 22.0);
                     assert_close("gradient", &dx, &expected_dx, 6e-8 * 36.0);

@@ -1,7 +1,8 @@
 //! Softmax and its cross-entropy loss, rows × classes. The row's maximum is subtracted first, so no exponential overflows.
 
-use crate::Cpu;
+use crate::exponential::exp;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 
 /// Assigns each row's exponentials divided by their sum.
 ///
@@ -26,24 +27,25 @@ pub fn tempered_softmax(cpu: &Cpu, logits: &[f32], classes: usize, temperature: 
     cpu.chunks(out, piece, |i, out| {
         let logits = &logits[i * piece..][..out.len()];
         for (logits, out) in logits.chunks_exact(classes).zip(out.chunks_exact_mut(classes)) {
-            softmax_row(logits, temperature, out);
+            cpu.isa().dispatch(Row { logits, temperature, out });
         }
     });
 }
 
-/// Adds to dx the gradient of [`tempered_softmax`]: `y (dy − Σ dy · y) / temperature` with the row's sum, in f64.
+/// Assigns to dx, or adds to it, the gradient of [`tempered_softmax`]: `y (dy − Σ dy · y) / temperature` with the row's sum, in f64.
 ///
 /// `y`, the softmax's output, `dy` and `dx (rows, classes)`.
 ///
 /// # Panics
 /// If the lengths differ or are not whole rows.
-pub fn softmax_backward(cpu: &Cpu, y: &[f32], dy: &[f32], classes: usize, temperature: f32, dx: &mut [f32]) {
+pub fn softmax_backward(cpu: &Cpu, y: &[f32], dy: &[f32], classes: usize, temperature: f32, dx: GradientSlot<'_>) {
+    let GradientSlot { values: dx, adds } = dx;
     check(y, classes);
     assert!(y.len() == dx.len() && dy.len() == dx.len(), "y, dy and dx have one shape");
     let (piece, scale) = (piece(classes), 1.0 / temperature);
     cpu.chunks(dx, piece, |i, dx| {
         let range = i * piece..i * piece + dx.len();
-        cpu.isa().dispatch(Gradient { y: &y[range.clone()], dy: &dy[range], classes, scale, dx });
+        cpu.isa().dispatch(Gradient { y: &y[range.clone()], dy: &dy[range], classes, scale, dx, adds });
     });
 }
 
@@ -53,6 +55,7 @@ struct Gradient<'a> {
     classes: usize,
     scale: f32,
     dx: &'a mut [f32],
+    adds: bool,
 }
 
 impl Kernel for Gradient<'_> {
@@ -64,7 +67,8 @@ impl Kernel for Gradient<'_> {
         for ((y, dy), dx) in rows {
             let dot = y.iter().zip(dy).map(|(&y, &dy)| f64::from(y) * f64::from(dy)).sum::<f64>() as f32;
             for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
-                *dx += y * (dy - dot) * self.scale;
+                let gradient = y * (dy - dot) * self.scale;
+                *dx = if self.adds { *dx + gradient } else { gradient };
             }
         }
     }
@@ -76,18 +80,28 @@ fn piece(classes: usize) -> usize {
 }
 
 /// Softmax of one row over a temperature; returns the logarithm of Σ exp(logit / temperature).
-fn softmax_row(logits: &[f32], temperature: f32, out: &mut [f32]) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0_f64;
-    for (out, &logit) in out.iter_mut().zip(logits) {
-        *out = ((logit - largest) / temperature).exp();
-        sum += f64::from(*out);
+struct Row<'a> {
+    logits: &'a [f32],
+    temperature: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Row<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f64 {
+        let largest = self.logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let (shift, temperature) = (s.splat(largest), s.splat(self.temperature));
+        for (x, out) in self.logits.chunks(S::LANES).zip(self.out.chunks_mut(S::LANES)) {
+            s.write(exp(s, s.div(s.sub(s.read(x), shift), temperature)), out);
+        }
+        let sum: f64 = self.out.iter().map(|&e| f64::from(e)).sum();
+        let scale = (1.0 / sum) as f32;
+        for p in self.out {
+            *p *= scale;
+        }
+        f64::from(largest) / f64::from(self.temperature) + sum.ln()
     }
-    let scale = (1.0 / sum) as f32;
-    for p in out {
-        *p *= scale;
-    }
-    f64::from(largest) / f64::from(temperature) + sum.ln()
 }
 
 /// The mean cross-entropy of rows of logits, in nats, and its gradient, which is assigned to `dlogits` already divided
@@ -123,7 +137,7 @@ pub fn cross_entropy(
             let logits = &logits[row * classes..][..classes];
             let label = labels[row] as usize;
             assert!(label < classes, "label {label} of row {row} is none of {classes} classes");
-            let log_sum = softmax_row(logits, 1.0, dlogits);
+            let log_sum = cpu.isa().dispatch(Row { logits, temperature: 1.0, out: dlogits });
             sum[0] += log_sum - (1.0 - smoothing_f64) * f64::from(logits[label]);
             if smoothing > 0.0 {
                 let total: f64 = logits.iter().map(|&l| f64::from(l)).sum();
@@ -224,7 +238,7 @@ mod tests {
                     let cpu = Cpu::with_isa(threads, isa).unwrap();
                     let (mut y, mut dx) = (vec![f32::NAN; x.len()], start.clone());
                     tempered_softmax(&cpu, &x, classes, temperature, &mut y);
-                    softmax_backward(&cpu, &y, &dy, classes, temperature, &mut dx);
+                    softmax_backward(&cpu, &y, &dy, classes, temperature, GradientSlot::add(&mut dx));
                     // The exponent, up to 20 here, is rounded before the exponential.
                     assert_close("softmax", &y, &expected_y, 2e-6);
                     assert_close("its gradient", &dx, &expected_dx, 4e-6);

@@ -102,8 +102,8 @@ impl Model {
             return Err(contradiction(path, format!("it names {n} classes for a network that answers {output}")));
         }
         let mut parameters = Tensors::zeros(&file.graph);
-        for (name, tensor) in &file.tensors {
-            parameters.set(name, &tensor.values)?;
+        for (name, tensor) in file.tensors {
+            parameters.set(&name, tensor.values)?;
         }
         Ok(Model { graph: Arc::new(file.graph), parameters, card })
     }

@@ -1,6 +1,7 @@
 //! One training step after another: forward, cross-entropy, backward, update.
 
 use crate::{Optimizer, Rule, TrainError};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use striate_engine::{Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
 use striate_graph::{Graph, NodeId};
@@ -184,7 +185,8 @@ impl Stepper {
             }
         }
         if loss.is_finite() {
-            let seeds: Vec<(NodeId, &[f32])> = self.losses.iter().map(|l| (l.node, &l.gradient[..n])).collect();
+            let seeds: SmallVec<[(NodeId, &[f32]); 4]> =
+                self.losses.iter().map(|l| (l.node, &l.gradient[..n])).collect();
             self.session.backward(&self.parameters, &seeds, &mut self.gradients)?;
         }
         Ok((loss, &self.logits[..n]))

@@ -3,6 +3,7 @@
 
 mod atomic;
 mod error;
+mod header;
 mod model_file;
 
 pub use atomic::{create_beside, write_atomic};

@@ -2,12 +2,14 @@
 //! (as [`Graph::to_json`] writes it) and `details` that the trainer fills (classes, preprocessing, result, …). Tensors have the
 //! names and shapes that the network's parameters have; values are f32, little-endian. The same model gives the same bytes.
 
+use crate::header::{Header, Problem, floats};
 use crate::{WeightsError, write_atomic};
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use striate_graph::Graph;
 
@@ -60,23 +62,26 @@ impl ModelFile {
     /// # Errors
     /// What is wrong, with the file's name.
     pub fn read(path: &Path) -> Result<ModelFile, WeightsError> {
-        let bytes = fs::read(path).map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
-        ModelFile::parse(&bytes).map_err(|why| WeightsError::Content { path: path.to_path_buf(), why })
+        let unread = |source| WeightsError::Read { path: path.to_path_buf(), source };
+        let file = File::open(path).map_err(unread)?;
+        let size = file.metadata().map_err(unread)?.len();
+        ModelFile::parse(file, size).map_err(|problem| match problem {
+            Problem::Read(source) => unread(source),
+            Problem::Content(why) => WeightsError::Content { path: path.to_path_buf(), why },
+        })
     }
 
-    /// Reads a file's bytes; the error says what is wrong with them.
-    fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
-        let syntax = |e| format!("is not a safetensors file ({e}); a model file is what `striate train` writes");
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(syntax)?;
-        let file = SafeTensors::deserialize(bytes).map_err(syntax)?;
-        let json = header.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or(
+    /// Reads a file of `size` bytes.
+    fn parse(mut file: impl Read, size: u64) -> Result<ModelFile, Problem> {
+        let header = Header::read(&mut file, size)?;
+        let json = header.metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or(
             "is a safetensors file without a network: it has no `striate` entry in its metadata, which `striate train` writes",
         )?;
         let mut document: Map<String, Value> =
             serde_json::from_str(json).map_err(|e| format!("its `striate` entry is not JSON: {e}"))?;
         let version = document.get("version").and_then(Value::as_u64).ok_or("its `striate` entry has no version")?;
         if version > VERSION {
-            return Err(format!("has version {version}; this program reads up to version {VERSION}: update it"));
+            return Err(format!("has version {version}; this program reads up to version {VERSION}: update it").into());
         }
         let network = document.get("network").ok_or("its `striate` entry has no network")?;
         let graph = Graph::from_json(&network.to_string()).map_err(|e| e.to_string())?;
@@ -85,36 +90,43 @@ impl ModelFile {
             None => Map::new(),
             Some(_) => return Err("the details in its `striate` entry are not an object".into()),
         };
-        let tensors = tensors(&file, &graph)?;
+        let tensors = tensors(file, &header, &graph)?;
         Ok(ModelFile { graph, tensors, details })
     }
 }
 
-/// The tensors that the network asks for. What the network declares is compared with what the file holds before anything is
-/// allocated by it.
-fn tensors(file: &SafeTensors<'_>, graph: &Graph) -> Result<BTreeMap<String, Tensor>, String> {
-    let mut tensors = BTreeMap::new();
+/// The tensors that the network asks for, in the file's order. What the network declares is compared with what the file holds
+/// before anything is allocated by it.
+fn tensors(mut file: impl Read, header: &Header, graph: &Graph) -> Result<BTreeMap<String, Tensor>, Problem> {
+    let mut asked = BTreeMap::new();
     for (name, spec) in graph.params() {
-        let view =
-            file.tensor(&name).map_err(|_| format!("lacks the tensor `{name}` of network `{}`", graph.name()))?;
-        if view.shape() != spec.shape || view.dtype() != Dtype::F32 {
-            let (found, kind) = (view.shape(), view.dtype());
-            return Err(format!("tensor `{name}` is {kind:?} {found:?}, but the network takes F32 {:?}", spec.shape));
+        let info = header
+            .metadata
+            .info(&name)
+            .ok_or_else(|| format!("lacks the tensor `{name}` of network `{}`", graph.name()))?;
+        if info.shape != spec.shape || info.dtype != Dtype::F32 {
+            let (found, kind) = (&info.shape, info.dtype);
+            return Err(
+                format!("tensor `{name}` is {kind:?} {found:?}, but the network takes F32 {:?}", spec.shape).into()
+            );
         }
-        let (values, _) = view.data().as_chunks::<4>();
-        let values = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        tensors.insert(name, Tensor { shape: spec.shape.clone(), values });
+        asked.insert(name, spec.shape.clone());
     }
-    match file.names().into_iter().find(|n| !tensors.contains_key(*n)) {
-        Some(extra) => Err(format!("holds a tensor `{extra}` that network `{}` does not have", graph.name())),
-        None => Ok(tensors),
+    let mut tensors = BTreeMap::new();
+    for (name, len) in &header.order {
+        let shape = asked
+            .remove(name)
+            .ok_or_else(|| format!("holds a tensor `{name}` that network `{}` does not have", graph.name()))?;
+        tensors.insert(name.clone(), Tensor { shape, values: floats(&mut file, *len)? });
     }
+    Ok(tensors)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs;
     use striate_graph::layers::{Linear, Rbf};
     use striate_graph::{Builder, Shape};
 
@@ -135,6 +147,13 @@ mod tests {
         ModelFile { graph, tensors, details }
     }
 
+    fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
+        ModelFile::parse(bytes, bytes.len() as u64).map_err(|problem| match problem {
+            Problem::Read(e) => panic!("{e} in memory"),
+            Problem::Content(why) => why,
+        })
+    }
+
     fn bytes(model: &ModelFile) -> Vec<u8> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
@@ -146,7 +165,7 @@ mod tests {
     fn a_model_comes_back_the_same_and_writes_the_same_bytes() {
         let model = model();
         let written = bytes(&model);
-        let read = ModelFile::parse(&written).unwrap();
+        let read = parse(&written).unwrap();
         assert_eq!(read, model);
         assert_eq!(bytes(&read), written);
     }
@@ -156,7 +175,7 @@ mod tests {
         let refused = |change: fn(&mut ModelFile)| {
             let mut m = model();
             change(&mut m);
-            ModelFile::parse(&bytes(&m)).unwrap_err()
+            parse(&bytes(&m)).unwrap_err()
         };
         let e = refused(|m| drop(m.tensors.remove("fc.bias")));
         assert!(e.contains("lacks the tensor `fc.bias`"), "{e}");
@@ -175,7 +194,25 @@ mod tests {
         assert!(e.contains("cat.jpg: is not a safetensors file"), "{e}");
         let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
         let bare = safetensors::serialize([("w", view)], None).unwrap();
-        assert!(ModelFile::parse(&bare).unwrap_err().contains("without a network"));
+        assert!(parse(&bare).unwrap_err().contains("without a network"));
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_told() {
+        let whole = bytes(&model());
+        let refused = |bytes: &[u8], reason: &str| {
+            let e = parse(bytes).unwrap_err();
+            assert!(e.starts_with("is not a safetensors file (") && e.contains(reason), "{e}");
+        };
+        refused(&whole[..5], "it has 5 bytes");
+        refused(&whole[..whole.len() - 3], &format!("would have {} bytes, and {} are there", 4 * 12, 4 * 12 - 3));
+        refused(&[&whole[..], &[0; 4]].concat(), &format!("and {} are there", 4 * 13));
+        let mut long = whole.clone();
+        long[6] = 1;
+        refused(&long, "its header would have");
+        let mut other = whole;
+        other[8] = b'[';
+        refused(&other, "is not a safetensors file");
     }
 
     proptest! {
@@ -186,7 +223,7 @@ mod tests {
             let at = at % b.len();
             b[at] = value;
             b.truncate(b.len().saturating_sub(cut % 7 * 40));
-            let _ = ModelFile::parse(&b);
+            let _ = parse(&b);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::layer::only;
 use crate::window::MOST;
 use crate::{Backward, Forward, Layer, Misfit, Reach, Setting, Shape, Span, Window};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::ops::Range;
 use striate_kernels::{PoolRegions, region_avg_pool_backward, region_avg_pool_forward};
 
@@ -23,8 +24,11 @@ impl AdaptiveAvgPool {
     }
 }
 
+/// Ranges of rows or columns; those of the usual sizes, up to 8, need no allocation.
+type Ranges = SmallVec<[Range<usize>; 8]>;
+
 /// What each of `m` outputs covers of `n` rows or columns.
-fn covered(n: usize, m: usize) -> Vec<Range<usize>> {
+fn covered(n: usize, m: usize) -> Ranges {
     (0..m).map(|i| i * n / m..((i + 1) * n).div_ceil(m)).collect()
 }
 
@@ -39,13 +43,13 @@ fn span(n: usize, m: usize) -> Span {
 }
 
 /// The rows and the columns that outputs cover.
-fn regions(s: &Setting<'_>) -> [Vec<Range<usize>>; 2] {
+fn regions(s: &Setting<'_>) -> [Ranges; 2] {
     let x = s.shapes[0];
     [covered(x.h, s.shape.h), covered(x.w, s.shape.w)]
 }
 
 /// The kernels' view of them.
-fn geometry<'a>(s: &Setting<'_>, [rows, columns]: &'a [Vec<Range<usize>>; 2]) -> PoolRegions<'a> {
+fn geometry<'a>(s: &Setting<'_>, [rows, columns]: &'a [Ranges; 2]) -> PoolRegions<'a> {
     let Shape { h, w, c } = s.shapes[0];
     PoolRegions { n: s.batch, h, w, c, rows, columns }
 }
@@ -82,7 +86,7 @@ impl Layer for AdaptiveAvgPool {
     fn backward(&self, pass: Backward<'_, '_>) {
         let regions = regions(&pass.setting);
         let g = geometry(&pass.setting, &regions);
-        if let Some(dx) = &mut pass.dx[0] {
+        if let Some(dx) = pass.dx[0].take() {
             region_avg_pool_backward(pass.setting.cpu, &g, pass.dy, dx);
         }
     }

@@ -2,14 +2,11 @@
 
 use crate::{Backward, Forward, Layer, Misfit, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::add_assign;
+use striate_kernels::{GradientSlot, map2, pass_on};
 
 /// The sum of its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Add;
-
-/// Values in a piece of work.
-const PIECE: usize = 1 << 13;
 
 impl Layer for Add {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, Misfit> {
@@ -22,20 +19,15 @@ impl Layer for Add {
 
     fn forward(&self, pass: Forward<'_>) {
         let Forward { setting, inputs, output, .. } = pass;
-        setting.cpu.chunks(output, PIECE, |i, out| {
-            let part = |x: &'_ [f32]| i * PIECE..(i * PIECE + PIECE).min(x.len());
-            out.copy_from_slice(&inputs[0][part(inputs[0])]);
-            for x in &inputs[1..] {
-                for (o, v) in out.iter_mut().zip(&x[part(x)]) {
-                    *o += v;
-                }
-            }
-        });
+        map2(setting.cpu, inputs[0], inputs[1], GradientSlot::assign(output), |a, b| a + b);
+        for x in &inputs[2..] {
+            pass_on(setting.cpu, x, GradientSlot::add(output));
+        }
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        for dx in pass.dx.iter_mut().flatten() {
-            add_assign(pass.setting.cpu, dx, pass.dy);
+        for dx in pass.dx.iter_mut().filter_map(Option::take) {
+            pass_on(pass.setting.cpu, pass.dy, dx);
         }
     }
 }

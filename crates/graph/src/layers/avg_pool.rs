@@ -5,7 +5,7 @@ use super::pooling::{geometry, pooled};
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Padding, Reach, Shape, Window};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{GradientSlot, avg_pool_backward, avg_pool_forward};
+use striate_kernels::{avg_pool_backward, avg_pool_forward};
 
 /// The mean of each window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +75,8 @@ impl Layer for AvgPool {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let g = geometry(&self.window, &pass.setting);
-        if let Some(dx) = &mut pass.dx[0] {
-            avg_pool_backward(pass.setting.cpu, &g, pass.dy, GradientSlot::add(dx), self.include_padding);
+        if let Some(dx) = pass.dx[0].take() {
+            avg_pool_backward(pass.setting.cpu, &g, pass.dy, dx, self.include_padding);
         }
     }
 }

@@ -110,7 +110,7 @@ impl Layer for BatchNorm {
         let dgamma = dgamma.as_deref_mut().unwrap_or(unasked_gamma);
         let dbeta = dbeta.as_deref_mut().unwrap_or(unasked_beta);
         let by = if pass.setting.training { batch_norm_backward } else { batch_norm_backward_frozen };
-        let dx = pass.dx[0].as_deref_mut();
+        let dx = pass.dx[0].take().map(|dx| dx.accumulate(pass.setting.cpu));
         by(pass.setting.cpu, pass.inputs[0], pass.dy, c, mean, inv_std, pass.params[0], dx, dgamma, dbeta, scratch);
     }
 

@@ -1,9 +1,9 @@
 //! The check that every layer passes: the shape rule, every output written, gradients against central differences summed
-//! in f64, gradients added and not assigned, JSON round trip, and the same bits at 1, 2 and 8 threads.
+//! in f64, gradients assigned or added as is asked, JSON round trip, and the same bits at 1, 2 and 8 threads.
 
 use super::examples;
 use crate::{AnyLayer, Backward, Forward, Setting, Shape};
-use striate_kernels::{Cpu, hash, uniform};
+use striate_kernels::{Cpu, GradientSlot, hash, uniform};
 
 /// All that a layer reads and writes in one step.
 struct Run {
@@ -77,9 +77,11 @@ impl Run {
         p
     }
 
-    /// Adds the gradients of Σ dy · y to `start` everywhere.
-    fn backward(&self, cpu: &Cpu, passed: &Passed, dy: &[f32], start: f32) -> Gradients {
-        let mut dx: Vec<Vec<f32>> = self.inputs.iter().map(|x| vec![start; x.len()]).collect();
+    /// The gradients of Σ dy · y, added to `start` everywhere; without one, those by the inputs are assigned where there
+    /// was NaN.
+    fn backward(&self, cpu: &Cpu, passed: &Passed, dy: &[f32], start: Option<f32>) -> Gradients {
+        let (before, start) = (start.unwrap_or(f32::NAN), start.unwrap_or(0.0));
+        let mut dx: Vec<Vec<f32>> = self.inputs.iter().map(|x| vec![before; x.len()]).collect();
         let mut dparams: Vec<Vec<f32>> = self.params.iter().map(|p| vec![start; p.len()]).collect();
         let mut scratch = vec![f32::NAN; self.layer.scratch(self.batch, &self.shapes, self.shape, true)];
         let needs = self.layer.needs();
@@ -93,7 +95,10 @@ impl Run {
             values: &passed.values,
             switches: &passed.switches,
             dy,
-            dx: &mut dx.iter_mut().map(|d| Some(d.as_mut_slice())).collect::<Vec<_>>(),
+            dx: &mut dx
+                .iter_mut()
+                .map(|d| Some(GradientSlot { values: d, adds: !before.is_nan() }))
+                .collect::<Vec<_>>(),
             dparams: &mut by_param.collect::<Vec<_>>(),
             scratch: &mut scratch,
         });
@@ -148,7 +153,7 @@ pub(super) fn backward(layer: &AnyLayer, shape: Shape, x: &[f32], dy: &[f32]) ->
     run.inputs = vec![x.to_vec()];
     let cpu = Cpu::new(1).unwrap();
     let passed = run.forward(&cpu);
-    run.backward(&cpu, &passed, dy, 0.0).0.remove(0)
+    run.backward(&cpu, &passed, dy, None).0.remove(0)
 }
 
 /// Every example in training and inference mode, at batch 1 (but for training statistics) and 3.
@@ -198,7 +203,7 @@ fn gradients_equal_central_differences() {
     for mut run in runs() {
         let passed = run.forward(&cpu);
         let dy: Vec<f32> = (0..passed.output.len()).map(|i| uniform(3, i as u64) - 0.5).collect();
-        let (dx, dparams) = run.backward(&cpu, &passed, &dy, 0.0);
+        let (dx, dparams) = run.backward(&cpu, &passed, &dy, None);
         for (i, gradient) in dx.iter().enumerate() {
             for (j, &g) in gradient.iter().enumerate() {
                 let d = run.difference(&cpu, &dy, |r| &mut r.inputs[i][j]);
@@ -222,13 +227,14 @@ fn assert_close(backward: f32, difference: f64, all: &[f32], what: &str) {
 }
 
 #[test]
-fn gradients_are_added() {
+fn gradients_are_assigned_or_added() {
     let cpu = Cpu::new(2).unwrap();
     for run in runs() {
         let passed = run.forward(&cpu);
         let dy: Vec<f32> = (0..passed.output.len()).map(|i| uniform(4, i as u64) - 0.5).collect();
-        let (from_zero, from_start) = (run.backward(&cpu, &passed, &dy, 0.0), run.backward(&cpu, &passed, &dy, 8.0));
-        let both = from_zero.0.iter().chain(&from_zero.1).zip(from_start.0.iter().chain(&from_start.1));
+        let assigned = run.backward(&cpu, &passed, &dy, None);
+        let added = run.backward(&cpu, &passed, &dy, Some(8.0));
+        let both = assigned.0.iter().chain(&assigned.1).zip(added.0.iter().chain(&added.1));
         for (a, b) in both.flat_map(|(a, b)| a.iter().zip(b)) {
             assert!((a + 8.0 - b).abs() < 1e-5 * (8.0 + a.abs()), "{:?}: {a} + 8 became {b}", run.layer);
         }
@@ -241,9 +247,9 @@ fn gradients_that_nobody_asks_for_change_nothing() {
     for mut run in runs() {
         let passed = run.forward(&cpu);
         let dy: Vec<f32> = (0..passed.output.len()).map(|i| uniform(6, i as u64) - 0.5).collect();
-        let (dx, _) = run.backward(&cpu, &passed, &dy, 0.0);
+        let (dx, _) = run.backward(&cpu, &passed, &dy, None);
         run.trainable.fill(false);
-        let (dx_alone, dparams) = run.backward(&cpu, &passed, &dy, 0.0);
+        let (dx_alone, dparams) = run.backward(&cpu, &passed, &dy, None);
         assert_eq!(dx, dx_alone, "{:?}", run.layer);
         assert!(dparams.iter().flatten().all(|&d| d == 0.0), "{:?}", run.layer);
     }
@@ -257,7 +263,7 @@ fn bits_do_not_depend_on_threads() {
         let results = cpus.each_ref().map(|cpu| {
             let passed = run.forward(cpu);
             let dy: Vec<f32> = (0..passed.output.len()).map(|i| uniform(5, i as u64) - 0.5).collect();
-            let (dx, dp) = run.backward(cpu, &passed, &dy, 0.0);
+            let (dx, dp) = run.backward(cpu, &passed, &dy, None);
             (bits(&passed.output), dx.iter().chain(&dp).map(|d| bits(d)).collect::<Vec<_>>())
         });
         assert!(results[0] == results[1] && results[0] == results[2], "{:?}", run.layer);

@@ -2,6 +2,7 @@
 
 use crate::{Backward, Forward, Layer, Misfit, Shape};
 use serde::{Deserialize, Serialize};
+use striate_kernels::GradientSlot;
 
 /// Its inputs' channels, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +40,14 @@ impl Layer for Concat {
         let Shape { w, c, .. } = setting.shape;
         let mut at = 0;
         for (dx, s) in dx.iter_mut().zip(setting.shapes) {
-            if let Some(dx) = dx {
+            if let Some(GradientSlot { values: dx, adds }) = dx.take() {
                 setting.cpu.chunks(dx, w * s.c, |row, dx| {
                     let dy = &dy[row * w * c..][..w * c];
                     for (dx, dy) in dx.chunks_exact_mut(s.c).zip(dy.chunks_exact(c)) {
-                        for (dx, dy) in dx.iter_mut().zip(&dy[at..]) {
-                            *dx += dy;
+                        if adds {
+                            dx.iter_mut().zip(&dy[at..]).for_each(|(dx, dy)| *dx += dy);
+                        } else {
+                            dx.copy_from_slice(&dy[at..at + s.c]);
                         }
                     }
                 });

@@ -172,8 +172,8 @@ pub(super) fn forward(g: &ConvGeometry, pass: Forward<'_>) {
 /// Adds a convolution's gradients by its input, weight and bias.
 pub(super) fn backward(g: &ConvGeometry, pass: Backward<'_, '_>) {
     let Backward { setting, inputs, params, dy, dx, dparams, scratch, .. } = pass;
-    if let Some(dx) = &mut dx[0] {
-        conv_backward_data(setting.cpu, g, dy, params[0], dx, scratch);
+    if let Some(dx) = dx[0].take() {
+        conv_backward_data(setting.cpu, g, dy, params[0], dx.accumulate(setting.cpu), scratch);
     }
     if let Some(dw) = &mut dparams[0] {
         conv_backward_weight(setting.cpu, g, inputs[0], dy, dw, scratch);

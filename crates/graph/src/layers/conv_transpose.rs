@@ -8,7 +8,7 @@ use crate::layer::{only, weights_within};
 use crate::{Backward, Forward, Layer, Misfit, Needs, Padding, ParamSpec, Reach, Setting, Shape, Window};
 use serde::{Deserialize, Serialize};
 use striate_kernels::{
-    ConvGeometry, add_assign, column_sums, column_sums_scratch, conv_backward_data, conv_backward_weight, conv_forward,
+    ConvGeometry, column_sums, column_sums_scratch, conv_backward_data, conv_backward_weight, conv_forward, pass_on,
 };
 
 /// A transposed convolution.
@@ -178,11 +178,11 @@ impl Layer for ConvTranspose {
     fn backward(&self, pass: Backward<'_, '_>) {
         let Backward { setting, inputs, params, dy, dx, dparams, scratch, .. } = pass;
         let g = self.of(&setting);
-        if let Some(dx) = &mut dx[0] {
+        if let Some(dx) = dx[0].take() {
             // The forward convolution assigns.
-            let (sum, scratch) = scratch.split_at_mut(dx.len());
+            let (sum, scratch) = scratch.split_at_mut(dx.values.len());
             conv_forward(setting.cpu, &g, dy, params[0], None, sum, scratch);
-            add_assign(setting.cpu, dx, sum);
+            pass_on(setting.cpu, sum, dx);
         }
         if let Some(dw) = &mut dparams[0] {
             conv_backward_weight(setting.cpu, &g, dy, inputs[0], dw, scratch);

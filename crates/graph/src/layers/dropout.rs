@@ -5,7 +5,7 @@
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{add_assign, uniform};
+use striate_kernels::{GradientSlot, pass_on, uniform};
 
 /// Zeroes values at random while training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,13 +56,15 @@ impl Layer for Dropout {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let Backward { setting, dy, dx, .. } = pass;
-        let Some(dx) = &mut dx[0] else { return };
+        let Some(dx) = dx[0].take() else { return };
         if !setting.training {
-            return add_assign(setting.cpu, dx, dy);
+            return pass_on(setting.cpu, dy, dx);
         }
+        let GradientSlot { values: dx, adds } = dx;
         setting.cpu.chunks(dx, PIECE, |i, dx| {
             for (j, (dx, dy)) in dx.iter_mut().zip(&dy[i * PIECE..]).enumerate() {
-                *dx += dy * self.factor(setting.seed, i * PIECE + j);
+                let gradient = dy * self.factor(setting.seed, i * PIECE + j);
+                *dx = if adds { *dx + gradient } else { gradient };
             }
         });
     }

@@ -36,8 +36,8 @@ impl Layer for Flatten {
         let Backward { setting, dy, dx, .. } = pass;
         let s = setting.shapes[0];
         let pixels = s.h * s.w;
-        let Some(dx) = &mut dx[0] else { return };
-        setting.cpu.chunks(dx, s.len(), |image, dx| {
+        let Some(dx) = dx[0].take() else { return };
+        dx.add_in_chunks(setting.cpu, s.len(), |image, dx| {
             let dy = &dy[image * s.len()..][..s.len()];
             for (c, plane) in dy.chunks_exact(pixels).enumerate() {
                 for (value, pixel) in plane.iter().zip(dx.chunks_exact_mut(s.c)) {

@@ -176,7 +176,7 @@ impl Layer for FractionalMaxPool {
     fn backward(&self, pass: Backward<'_, '_>) {
         let s = &pass.setting;
         let regions = self.draw(s.shapes[0], s.seed, s.training);
-        if let Some(dx) = &mut pass.dx[0] {
+        if let Some(dx) = pass.dx[0].take() {
             region_max_pool_backward(s.cpu, &regions.geometry(s), pass.dy, pass.switches, dx);
         }
     }

@@ -4,7 +4,7 @@ use super::pooling::extent;
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Reach, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{GradientSlot, global_avg_pool_backward, global_avg_pool_forward};
+use striate_kernels::{global_avg_pool_backward, global_avg_pool_forward};
 
 /// The mean of each channel over the whole map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +26,8 @@ impl Layer for GlobalAvgPool {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let (pixels, c) = extent(&pass.setting);
-        if let Some(dx) = &mut pass.dx[0] {
-            global_avg_pool_backward(pass.setting.cpu, pixels, c, pass.dy, GradientSlot::add(dx));
+        if let Some(dx) = pass.dx[0].take() {
+            global_avg_pool_backward(pass.setting.cpu, pixels, c, pass.dy, dx);
         }
     }
 }

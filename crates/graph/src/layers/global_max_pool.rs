@@ -33,7 +33,7 @@ impl Layer for GlobalMaxPool {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let (pixels, c) = extent(&pass.setting);
-        if let Some(dx) = &mut pass.dx[0] {
+        if let Some(dx) = pass.dx[0].take() {
             global_max_pool_backward(pass.setting.cpu, pixels, c, pass.dy, pass.switches, dx);
         }
     }

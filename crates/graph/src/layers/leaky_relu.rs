@@ -4,7 +4,7 @@
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Needs, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{add_map2, map};
+use striate_kernels::{map, map2};
 
 /// x where positive, `slope` · x elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,8 +55,8 @@ impl Layer for LeakyRelu {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let slope = self.slope;
-        if let Some(dx) = &mut pass.dx[0] {
-            add_map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| if y > 0.0 { dy } else { slope * dy });
+        if let Some(dx) = pass.dx[0].take() {
+            map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| if y > 0.0 { dy } else { slope * dy });
         }
     }
 }

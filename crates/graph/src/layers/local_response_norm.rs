@@ -79,7 +79,7 @@ impl Layer for LocalResponseNorm {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let Backward { setting, inputs, dy, dx, scratch, .. } = pass;
-        if let Some(dx) = &mut dx[0] {
+        if let Some(dx) = dx[0].take() {
             local_response_norm_backward(
                 setting.cpu,
                 &self.rule(),

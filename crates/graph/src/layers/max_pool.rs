@@ -5,7 +5,7 @@ use super::pooling::{geometry, pooled};
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Padding, Reach, Saved, Shape, Window};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{GradientSlot, max_pool_backward, max_pool_forward};
+use striate_kernels::{max_pool_backward, max_pool_forward};
 
 /// The maximum of each window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +73,8 @@ impl Layer for MaxPool {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let g = geometry(&self.window, &pass.setting);
-        if let Some(dx) = &mut pass.dx[0] {
-            max_pool_backward(pass.setting.cpu, &g, pass.dy, pass.switches, GradientSlot::add(dx));
+        if let Some(dx) = pass.dx[0].take() {
+            max_pool_backward(pass.setting.cpu, &g, pass.dy, pass.switches, dx);
         }
     }
 }

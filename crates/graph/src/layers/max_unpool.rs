@@ -69,8 +69,12 @@ impl Layer for MaxUnpool {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let g = self.geometry(&pass.setting);
-        if let Some(dx) = &mut pass.dx[0] {
+        let [dx, pooled] = pass.dx else { unreachable!("two inputs") };
+        if let Some(dx) = dx.take() {
             max_pool_gather(pass.setting.cpu, &g, pass.dy, pass.switches, dx);
+        }
+        if let Some(zeros) = pooled.take() {
+            zeros.accumulate(pass.setting.cpu);
         }
     }
 }

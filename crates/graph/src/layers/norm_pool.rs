@@ -83,7 +83,7 @@ impl Layer for NormPool {
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let g = geometry(&self.window, &pass.setting);
-        if let Some(dx) = &mut pass.dx[0] {
+        if let Some(dx) = pass.dx[0].take() {
             norm_pool_backward(pass.setting.cpu, &g, self.p, pass.inputs[0], pass.output, pass.dy, dx);
         }
     }

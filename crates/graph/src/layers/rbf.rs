@@ -53,7 +53,7 @@ impl Layer for Rbf {
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        if let Some(dx) = &mut pass.dx[0] {
+        if let Some(dx) = pass.dx[0].take() {
             let features = pass.setting.shapes[0].c;
             rbf_backward(pass.setting.cpu, pass.inputs[0], pass.params[0], features, pass.dy, dx);
         }

@@ -3,7 +3,7 @@
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Needs, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{add_map2, map};
+use striate_kernels::{map, map2};
 
 /// max(0, x).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ impl Layer for Relu {
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        if let Some(dx) = &mut pass.dx[0] {
-            add_map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| if y > 0.0 { dy } else { 0.0 });
+        if let Some(dx) = pass.dx[0].take() {
+            map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| if y > 0.0 { dy } else { 0.0 });
         }
     }
 }

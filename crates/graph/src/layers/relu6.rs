@@ -4,7 +4,7 @@
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Needs, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{add_map2, map};
+use striate_kernels::{map, map2};
 
 /// min(max(0, x), 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +25,8 @@ impl Layer for Relu6 {
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        if let Some(dx) = &mut pass.dx[0] {
-            add_map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| if y > 0.0 && y < 6.0 { dy } else { 0.0 });
+        if let Some(dx) = pass.dx[0].take() {
+            map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| if y > 0.0 && y < 6.0 { dy } else { 0.0 });
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Needs, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{add_map2, map};
+use striate_kernels::{map2, scaled_tanh};
 
 /// `amplitude` · tanh(`slope` · x).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,13 +48,13 @@ impl Layer for ScaledTanh {
 
     fn forward(&self, pass: Forward<'_>) {
         let ScaledTanh { amplitude, slope } = *self;
-        map(pass.setting.cpu, pass.inputs[0], pass.output, |x| amplitude * (slope * x).tanh());
+        scaled_tanh(pass.setting.cpu, amplitude, slope, pass.inputs[0], pass.output);
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
         let ScaledTanh { amplitude, slope } = *self;
-        if let Some(dx) = &mut pass.dx[0] {
-            add_map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| {
+        if let Some(dx) = pass.dx[0].take() {
+            map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| {
                 let tanh = y / amplitude;
                 dy * amplitude * slope * (1.0 - tanh * tanh)
             });

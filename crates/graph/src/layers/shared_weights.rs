@@ -40,7 +40,7 @@ pub(super) fn backward(
         .split_first_mut()
         .map_or((None, None), |(w, b)| (w.as_deref_mut(), b.first_mut().and_then(Option::as_deref_mut)));
     gradient.fill(0.0);
-    let dx = &mut [dx[0].as_deref_mut()];
+    let dx = &mut [dx[0].take()];
     let dparams = &mut [dweight.is_some().then_some(&mut *gradient), dbias];
     conv::backward(g, Backward { setting, inputs, output, params, values, switches, dy, dx, dparams, scratch });
     if let Some(dweight) = dweight {

@@ -61,7 +61,7 @@ impl Layer for Softmax {
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        if let Some(dx) = &mut pass.dx[0] {
+        if let Some(dx) = pass.dx[0].take() {
             let c = pass.setting.shape.c;
             softmax_backward(pass.setting.cpu, pass.output, pass.dy, c, self.temperature, dx);
         }

@@ -3,7 +3,7 @@
 use crate::layer::only;
 use crate::{Backward, Forward, Layer, Misfit, Needs, Shape};
 use serde::{Deserialize, Serialize};
-use striate_kernels::{add_map2, map};
+use striate_kernels::{map2, scaled_tanh};
 
 /// tanh(x).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +19,12 @@ impl Layer for Tanh {
     }
 
     fn forward(&self, pass: Forward<'_>) {
-        map(pass.setting.cpu, pass.inputs[0], pass.output, f32::tanh);
+        scaled_tanh(pass.setting.cpu, 1.0, 1.0, pass.inputs[0], pass.output);
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        if let Some(dx) = &mut pass.dx[0] {
-            add_map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| dy * (1.0 - y * y));
+        if let Some(dx) = pass.dx[0].take() {
+            map2(pass.setting.cpu, pass.output, pass.dy, dx, |y, dy| dy * (1.0 - y * y));
         }
     }
 }

@@ -3,8 +3,9 @@
 //! implementation for CIFAR whose weights are in use.
 
 use crate::layer::only;
-use crate::{Backward, Forward, Layer, Misfit, Reach, Shape};
+use crate::{Backward, Forward, Layer, Misfit, Reach, Setting, Shape};
 use serde::{Deserialize, Serialize};
+use striate_kernels::{ZeroPad, zero_pad_backward, zero_pad_forward};
 
 /// Subsampling in space, zeros in the new channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +22,10 @@ impl ZeroPadShortcut {
         ZeroPadShortcut { out_channels, stride }
     }
 
-    fn before(self, c_in: usize) -> usize {
-        (self.out_channels - c_in) / 2
+    /// The kernels' view of it.
+    fn of(self, s: &Setting<'_>) -> ZeroPad {
+        let (Shape { h, w, c }, out_c) = (s.shapes[0], self.out_channels);
+        ZeroPad { n: s.batch, h, w, c, out_c, first: (out_c - c) / 2, stride: self.stride }
     }
 }
 
@@ -45,36 +48,13 @@ impl Layer for ZeroPadShortcut {
     }
 
     fn forward(&self, pass: Forward<'_>) {
-        let Forward { setting, inputs, output, .. } = pass;
-        let (x, s, y) = (inputs[0], setting.shapes[0], setting.shape);
-        let at = self.before(s.c);
-        setting.cpu.chunks(output, y.w * y.c, |row, out| {
-            let (image, oy) = (row / y.h, row % y.h);
-            let x = &x[(image * s.h + oy * self.stride) * s.w * s.c..][..s.w * s.c];
-            out.fill(0.0);
-            for (out, x) in out.chunks_exact_mut(y.c).zip(x.chunks_exact(s.c).step_by(self.stride)) {
-                out[at..at + s.c].copy_from_slice(x);
-            }
-        });
+        zero_pad_forward(pass.setting.cpu, &self.of(&pass.setting), pass.inputs[0], pass.output);
     }
 
     fn backward(&self, pass: Backward<'_, '_>) {
-        let Backward { setting, dy, dx, .. } = pass;
-        let (s, y) = (setting.shapes[0], setting.shape);
-        let at = self.before(s.c);
-        let Some(dx) = &mut dx[0] else { return };
-        setting.cpu.chunks(dx, s.w * s.c, |row, dx| {
-            let (image, iy) = (row / s.h, row % s.h);
-            if !iy.is_multiple_of(self.stride) {
-                return;
-            }
-            let dy = &dy[(image * y.h + iy / self.stride) * y.w * y.c..][..y.w * y.c];
-            for (dx, dy) in dx.chunks_exact_mut(s.c).step_by(self.stride).zip(dy.chunks_exact(y.c)) {
-                for (dx, dy) in dx.iter_mut().zip(&dy[at..]) {
-                    *dx += dy;
-                }
-            }
-        });
+        if let Some(dx) = pass.dx[0].take() {
+            zero_pad_backward(pass.setting.cpu, &self.of(&pass.setting), pass.dy, dx);
+        }
     }
 }
 

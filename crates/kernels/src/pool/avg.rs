@@ -1,6 +1,6 @@
 //! Means of windows, with and without the declared padding.
 
-use super::{Axis, PoolGeometry};
+use super::{Axis, PoolGeometry, quads};
 use crate::rows::{Column, Columns, across};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, GradientSlot};
@@ -15,6 +15,9 @@ use std::ops::Range;
 /// If a length contradicts the geometry.
 pub fn avg_pool_forward(cpu: &Cpu, g: &PoolGeometry, x: &[f32], y: &mut [f32], include_pad: bool) {
     g.check(x.len(), y.len());
+    if quads::apply(g) {
+        return quads::mean(cpu, g, x, y);
+    }
     cpu.chunks(y, (g.out_w * g.c).max(1), |row, y| {
         cpu.isa().dispatch(AvgRow { g, row, x, y, include_pad });
     });
@@ -87,8 +90,11 @@ fn scale(rows: &Axis, oy: usize, cols: &Axis, ox: usize, include_pad: bool) -> f
 /// # Panics
 /// If a length contradicts the geometry.
 pub fn avg_pool_backward(cpu: &Cpu, g: &PoolGeometry, dy: &[f32], dx: GradientSlot<'_>, include_pad: bool) {
+    g.check(dx.values.len(), dy.len());
+    if quads::apply(g) {
+        return quads::mean_backward(cpu, g, dy, dx);
+    }
     let GradientSlot { values: dx, adds } = dx;
-    g.check(dx.len(), dy.len());
     cpu.chunks(dx, (g.w * g.c).max(1), |row, dx| {
         cpu.isa().dispatch(AvgGradientRow { g, row, dy, dx, adds, include_pad });
     });

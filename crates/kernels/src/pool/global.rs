@@ -132,17 +132,24 @@ impl Kernel for ImageMax<'_> {
     }
 }
 
-/// Adds each dy to the dx of its channel's winner.
+/// Assigns to dx, or adds to it, each dy at its channel's winner.
 ///
 /// `dy (n, c)`, `switches` as [`global_max_pool_forward`] wrote them, `dx (n, pixels, c)`.
 ///
 /// # Panics
 /// If the lengths contradict each other, or a switch names a pixel outside x.
-pub fn global_max_pool_backward(cpu: &Cpu, pixels: usize, c: usize, dy: &[f32], switches: &[u16], dx: &mut [f32]) {
+pub fn global_max_pool_backward(
+    cpu: &Cpu,
+    pixels: usize,
+    c: usize,
+    dy: &[f32],
+    switches: &[u16],
+    dx: GradientSlot<'_>,
+) {
     let words = global_max_pool_switches(pixels);
-    assert_eq!(dx.len(), dy.len() * pixels, "dx (n, {pixels}, {c}) for dy (n, {c})");
+    assert_eq!(dx.values.len(), dy.len() * pixels, "dx (n, {pixels}, {c}) for dy (n, {c})");
     assert_eq!(switches.len(), dy.len() * words, "{words} switches for each element of dy");
-    cpu.chunks(dx, (pixels * c).max(1), |image, dx| {
+    dx.add_in_chunks(cpu, (pixels * c).max(1), |image, dx| {
         let (low, high) = switches[image * words * c..][..words * c].split_at(c);
         for (channel, &dy) in dy[image * c..][..c].iter().enumerate() {
             let pixel = usize::from(low[channel]) | high.get(channel).map_or(0, |&high| usize::from(high) << 16);
@@ -184,7 +191,7 @@ mod tests {
                 global_max_pool_forward(cpu, pixels, c, &x, &mut y, &mut switches);
                 assert_eq!(y, expected_y);
                 let mut dx = vec![1.0; x.len()];
-                global_max_pool_backward(cpu, pixels, c, &dy, &switches, &mut dx);
+                global_max_pool_backward(cpu, pixels, c, &dy, &switches, GradientSlot::add(&mut dx));
                 dx
             });
             assert_eq!(dx, expected_dx);

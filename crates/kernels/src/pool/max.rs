@@ -2,7 +2,7 @@
 //! values are gathered from them.
 
 use super::window::Window;
-use super::{Axis, PoolGeometry};
+use super::{Axis, PoolGeometry, quads};
 use crate::rows::{Column, Columns, across};
 use crate::simd::{Kernel, Simd};
 use crate::{Cpu, GradientSlot};
@@ -17,13 +17,18 @@ use std::ops::Range;
 /// If a length contradicts the geometry, or a window has more than 65 536 cells and switches are wanted.
 pub fn max_pool_forward(cpu: &Cpu, g: &PoolGeometry, x: &[f32], y: &mut [f32], switches: Option<&mut [u16]>) {
     g.check(x.len(), y.len());
+    if let Some(switches) = &switches {
+        assert_eq!(switches.len(), y.len(), "a switch for each element of y");
+        assert!(g.kernel[0] * g.kernel[1] <= 1 << 16, "cells of a {:?} window must fit into 16 bits", g.kernel);
+    }
+    if quads::apply(g) {
+        return quads::maximum(cpu, g, x, y, switches);
+    }
     let line = (g.out_w * g.c).max(1);
     let Some(switches) = switches else {
         cpu.chunks(y, line, |row, y| cpu.isa().dispatch(MaxRow { g, row, x, y, switches: &mut [] }));
         return;
     };
-    assert_eq!(switches.len(), y.len(), "a switch for each element of y");
-    assert!(g.kernel[0] * g.kernel[1] <= 1 << 16, "cells of a {:?} window must fit into 16 bits", g.kernel);
     cpu.chunks2(y, line, switches, line, |row, y, switches| {
         cpu.isa().dispatch(MaxRow { g, row, x, y, switches });
     });
@@ -67,9 +72,12 @@ impl Kernel for MaxRow<'_> {
 /// # Panics
 /// If a length contradicts the geometry.
 pub fn max_pool_backward(cpu: &Cpu, g: &PoolGeometry, dy: &[f32], switches: &[u16], dx: GradientSlot<'_>) {
-    let GradientSlot { values: dx, adds } = dx;
-    g.check(dx.len(), dy.len());
+    g.check(dx.values.len(), dy.len());
     assert_eq!(switches.len(), dy.len(), "a switch for each element of dy");
+    if quads::apply(g) {
+        return quads::maximum_backward(cpu, g, dy, switches, dx);
+    }
+    let GradientSlot { values: dx, adds } = dx;
     cpu.chunks(dx, (g.w * g.c).max(1), |row, dx| {
         cpu.isa().dispatch(MaxGradientRow { g, row, dy, switches, dx, adds });
     });
@@ -142,19 +150,19 @@ impl Columns for Collection<'_> {
     }
 }
 
-/// Adds to each y the x of its window's winner: the transpose of [`max_pool_backward`].
+/// Assigns to each y, or adds to it, the x of its window's winner: the transpose of [`max_pool_backward`].
 ///
 /// `x (n, h, w, c)`, `switches` and `y (n, out_h, out_w, c)`.
 ///
 /// # Panics
 /// If a length contradicts the geometry, or a switch names a cell outside x.
-pub fn max_pool_gather(cpu: &Cpu, g: &PoolGeometry, x: &[f32], switches: &[u16], y: &mut [f32]) {
-    g.check(x.len(), y.len());
-    assert_eq!(switches.len(), y.len(), "a switch for each element of y");
+pub fn max_pool_gather(cpu: &Cpu, g: &PoolGeometry, x: &[f32], switches: &[u16], y: GradientSlot<'_>) {
+    g.check(x.len(), y.values.len());
+    assert_eq!(switches.len(), y.values.len(), "a switch for each element of y");
     let (rows, cols, c) = (g.axis(0), g.axis(1), g.c);
     let line = (g.out_w * c).max(1);
     // A load from anywhere for each value: nothing that an instruction set could speed up.
-    cpu.chunks(y, line, |row, y| {
+    y.add_in_chunks(cpu, line, |row, y| {
         let (image, oy) = (row / rows.out_len, row % rows.out_len);
         for (i, (y, &switch)) in y.iter_mut().zip(&switches[row * line..]).enumerate() {
             let (ox, channel) = (i / c, i % c);
@@ -178,12 +186,12 @@ mod tests {
             let (x, other, dy) = (random(1, x_len), random(2, x_len), random(3, y_len));
             let mut switches = vec![u16::MAX; y_len];
             let gathered = everywhere(|cpu| {
-                let (mut y, mut again, mut gathered) = (vec![f32::NAN; y_len], vec![0.0; y_len], vec![1.0; y_len]);
+                let (mut y, mut again, mut gathered) = (vec![f32::NAN; y_len], vec![f32::NAN; y_len], vec![1.0; y_len]);
                 let mut switches = vec![u16::MAX; y_len];
                 max_pool_forward(cpu, &g, &x, &mut y, Some(&mut switches));
-                max_pool_gather(cpu, &g, &x, &switches, &mut again);
+                max_pool_gather(cpu, &g, &x, &switches, GradientSlot::assign(&mut again));
                 assert_same_bits("the winners' values are the maxima", &again, &y);
-                max_pool_gather(cpu, &g, &other, &switches, &mut gathered);
+                max_pool_gather(cpu, &g, &other, &switches, GradientSlot::add(&mut gathered));
                 gathered
             });
             let (cpu, mut y, mut dx) = (Cpu::new(1).unwrap(), vec![0.0; y_len], vec![0.0; x_len]);

@@ -6,6 +6,7 @@ mod avg;
 mod global;
 mod max;
 mod norm;
+mod quads;
 mod regions;
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 //! and a norm is within one unit in the last place of f32. Denormal inputs count as zero, as everywhere (see `Cpu`).
 
 use super::{Axis, BLOCK, PoolGeometry};
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 
 /// Assigns y = the p-norm of each window.
 ///
@@ -87,18 +87,18 @@ fn norm<'a>(pixels: impl Iterator<Item = &'a [f32]> + Clone, p: f64, y: &mut [f3
     }
 }
 
-/// Adds to dx the gradient of [`norm_pool_forward`], dy · sign(x) · (|x| / y)ᵖ⁻¹; nothing where x or the norm y is 0.
+/// Assigns to dx, or adds to it, the gradient of [`norm_pool_forward`], dy · sign(x) · (|x| / y)ᵖ⁻¹; nothing where x or the norm y is 0.
 /// The relative error is at most (p + 2) · 2⁻²⁴, as y was rounded.
 ///
 /// `x` and `dx (n, h, w, c)`, `y` and `dy (n, out_h, out_w, c)`.
 ///
 /// # Panics
 /// If a length contradicts the geometry.
-pub fn norm_pool_backward(cpu: &Cpu, g: &PoolGeometry, p: f32, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    g.check(dx.len(), dy.len());
-    assert_eq!((x.len(), y.len()), (dx.len(), dy.len()), "x has the shape of dx, y that of dy");
+pub fn norm_pool_backward(cpu: &Cpu, g: &PoolGeometry, p: f32, x: &[f32], y: &[f32], dy: &[f32], dx: GradientSlot<'_>) {
+    g.check(x.len(), dy.len());
+    assert_eq!((dx.values.len(), y.len()), (x.len(), dy.len()), "x has the shape of dx, y that of dy");
     let line = (g.w * g.c).max(1);
-    cpu.chunks(dx, line, |row, dx| {
+    dx.add_in_chunks(cpu, line, |row, dx| {
         cpu.isa().dispatch(NormGradientRow { g, row, p, x: &x[row * line..][..line], y, dy, dx });
     });
 }
@@ -186,7 +186,7 @@ mod tests {
                 assert_close("y", &y, &exactly(&expected), f64::from(f32::EPSILON));
                 let dx = everywhere(|cpu| {
                     let mut dx = vec![1.0; x_len];
-                    norm_pool_backward(cpu, &g, p, &x, &y, &dy, &mut dx);
+                    norm_pool_backward(cpu, &g, p, &x, &y, &dy, GradientSlot::add(&mut dx));
                     dx
                 });
                 assert_close("dx", &dx, &expected_dx, 1e-6);
@@ -217,8 +217,8 @@ mod tests {
         let g = geometry([1, 2, 2, 1], 2, 2, 0, false);
         let cpu = Cpu::new(1).unwrap();
         for p in [1.0, 2.0, 3.0] {
-            let mut dx = [0.0; 4];
-            norm_pool_backward(&cpu, &g, p, &[0.0; 4], &[0.0], &[5.0], &mut dx);
+            let mut dx = [f32::NAN; 4];
+            norm_pool_backward(&cpu, &g, p, &[0.0; 4], &[0.0], &[5.0], GradientSlot::assign(&mut dx));
             assert_eq!(dx, [0.0; 4], "p {p}");
             let at = |x: [f32; 4]| {
                 let mut y = [0.0];

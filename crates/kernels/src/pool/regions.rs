@@ -3,8 +3,8 @@
 
 use super::BLOCK;
 use super::window::Window;
-use crate::Cpu;
 use crate::simd::{Kernel, Simd};
+use crate::{Cpu, GradientSlot};
 use std::ops::Range;
 
 /// The shapes of a pooling over regions: x `(n, h, w, c)` gives y `(n, rows.len(), columns.len(), c)`.
@@ -90,16 +90,16 @@ impl Kernel for MaxRow<'_> {
     }
 }
 
-/// Adds each dy to the dx of its region's winner.
+/// Assigns to dx, or adds to it, each dy at its region's winner.
 ///
 /// `dy` and `switches (n, rows, columns, c)`, `dx (n, h, w, c)`.
 ///
 /// # Panics
 /// If a length contradicts the regions, or these are out of order.
-pub fn region_max_pool_backward(cpu: &Cpu, g: &PoolRegions<'_>, dy: &[f32], switches: &[u16], dx: &mut [f32]) {
-    g.check(dx.len(), dy.len());
+pub fn region_max_pool_backward(cpu: &Cpu, g: &PoolRegions<'_>, dy: &[f32], switches: &[u16], dx: GradientSlot<'_>) {
+    g.check(dx.values.len(), dy.len());
     assert_eq!(switches.len(), dy.len(), "a switch for each element of dy");
-    cpu.chunks(dx, (g.w * g.c).max(1), |row, dx| {
+    dx.add_in_chunks(cpu, (g.w * g.c).max(1), |row, dx| {
         cpu.isa().dispatch(GradientRow { g, row, dy, switches: Some(switches), dx });
     });
 }
@@ -187,15 +187,15 @@ impl Kernel for AvgRow<'_> {
     }
 }
 
-/// Adds to dx the gradient of [`region_avg_pool_forward`].
+/// Assigns to dx, or adds to it, the gradient of [`region_avg_pool_forward`].
 ///
 /// `dy (n, rows, columns, c)`, `dx (n, h, w, c)`.
 ///
 /// # Panics
 /// If a length contradicts the regions, or these are out of order.
-pub fn region_avg_pool_backward(cpu: &Cpu, g: &PoolRegions<'_>, dy: &[f32], dx: &mut [f32]) {
-    g.check(dx.len(), dy.len());
-    cpu.chunks(dx, (g.w * g.c).max(1), |row, dx| {
+pub fn region_avg_pool_backward(cpu: &Cpu, g: &PoolRegions<'_>, dy: &[f32], dx: GradientSlot<'_>) {
+    g.check(dx.values.len(), dy.len());
+    dx.add_in_chunks(cpu, (g.w * g.c).max(1), |row, dx| {
         cpu.isa().dispatch(GradientRow { g, row, dy, switches: None, dx });
     });
 }
@@ -257,7 +257,7 @@ mod tests {
                     assert_eq!((y[i], usize::from(switches[i])), (value, cell), "element {i} of {g:?}");
                 }
                 let mut dx = vec![1.0; x_len];
-                region_max_pool_backward(cpu, &g, &dy, &switches, &mut dx);
+                region_max_pool_backward(cpu, &g, &dy, &switches, GradientSlot::add(&mut dx));
                 dx
             });
             assert_close("dx", &dx, &expected_dx, 1e-6);
@@ -285,7 +285,7 @@ mod tests {
             assert_close("y", &y, &expected_y, 1e-7);
             let dx = everywhere(|cpu| {
                 let mut dx = vec![1.0; x_len];
-                region_avg_pool_backward(cpu, &g, &dy, &mut dx);
+                region_avg_pool_backward(cpu, &g, &dy, GradientSlot::add(&mut dx));
                 dx
             });
             assert_close("dx", &dx, &expected_dx, 1e-6);

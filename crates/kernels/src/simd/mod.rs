@@ -44,6 +44,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a * b`.
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a / b`.
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a * b + c`, rounded once where the instruction set can, else twice.
     fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// The larger of `a` and `b`; `b` where either is NaN.
@@ -56,6 +58,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn equal(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
     /// Whether `a > b` or `a` is NaN: what wins against the maximum so far.
     fn beats(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    /// 2ᵛ for whole numbers from -126 to 127; anything for others.
+    fn two_to(self, v: Self::Vector) -> Self::Vector;
     /// `a` where the mask is set, else `b`.
     fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The first lanes from `from`, as many as it has and fit, as floats; the others are zero.
@@ -162,6 +166,7 @@ mod tests {
                 s.add(a, b),
                 s.sub(a, b),
                 s.mul(a, b),
+                s.div(a, b),
                 s.fma(a, b, c),
                 s.max(a, b),
                 s.min(a, b),
@@ -185,10 +190,11 @@ mod tests {
         // Multiples of 1/4 whose products are exact, so that fused and unfused multiply-add agree.
         let a: Vec<f32> = (0..24).map(|i| i as f32 * 0.25 - 2.0).collect();
         let b: Vec<f32> = (0..24).map(|i| 1.5 - ((i * 7) % 11) as f32 * 0.25).collect();
-        let scalar: [fn(f32, f32) -> f32; 9] = [
+        let scalar: [fn(f32, f32) -> f32; 10] = [
             |a, b| a + b,
             |a, b| a - b,
             |a, b| a * b,
+            |a, b| a / b,
             |a, b| a * b + 0.5,
             f32::max,
             f32::min,
@@ -258,9 +264,9 @@ mod tests {
         let (nan, one) = ([f32::NAN; 16], [1.0; 16]);
         for isa in Isa::available() {
             let rows = isa.dispatch(Everything { a: &nan, b: &one });
-            assert_eq!((rows[4][0], rows[5][0]), (1.0, 1.0));
+            assert_eq!((rows[5][0], rows[6][0]), (1.0, 1.0));
             let rows = isa.dispatch(Everything { a: &one, b: &nan });
-            assert!(rows[4][0].is_nan() && rows[5][0].is_nan());
+            assert!(rows[5][0].is_nan() && rows[6][0].is_nan());
         }
     }
 
@@ -270,9 +276,30 @@ mod tests {
         for isa in Isa::available() {
             for (a, b, beats) in [(&nan, &one, true), (&one, &nan, false), (&nan, &nan, true)] {
                 let rows = isa.dispatch(Everything { a, b });
-                assert_eq!((rows[6][0], rows[7][0]), (0.5, 0.5), "{}", isa.name());
-                assert_eq!(rows[8][0].is_nan(), beats, "{}", isa.name());
+                assert_eq!((rows[7][0], rows[8][0]), (0.5, 0.5), "{}", isa.name());
+                assert_eq!(rows[9][0].is_nan(), beats, "{}", isa.name());
             }
+        }
+    }
+
+    /// Two to the power of each lane.
+    struct Powers<'a>(&'a mut [f32]);
+
+    impl Kernel for Powers<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            self.0.chunks_mut(S::LANES).for_each(|v| s.write(s.two_to(s.read(v)), v));
+        }
+    }
+
+    #[test]
+    fn powers_of_two_are_exact_wherever_floats_are_normal() {
+        for isa in Isa::available() {
+            let mut v: Vec<f32> = (-126..=127).map(|n| n as f32).collect();
+            isa.dispatch(Powers(&mut v));
+            let expected: Vec<f32> = (-126..=127).map(|n| 2.0_f64.powi(n) as f32).collect();
+            assert_eq!(v, expected, "{}", isa.name());
         }
     }
 

@@ -53,6 +53,10 @@ impl Simd for Portable {
         zip(a, b, |a, b| a * b)
     }
     #[inline(always)]
+    fn div(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
     fn fma(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         self.add(self.mul(a, b), c)
     }
@@ -75,6 +79,11 @@ impl Simd for Portable {
     #[inline(always)]
     fn beats(self, a: [f32; 8], b: [f32; 8]) -> [bool; 8] {
         compare(a, b, |a, b| a > b || a.is_nan())
+    }
+    #[inline(always)]
+    fn two_to(self, v: [f32; 8]) -> [f32; 8] {
+        // Added to 3 · 2²², v + 127 becomes the low bits, from where it is moved to the exponent's.
+        v.map(|v| f32::from_bits((v + 12_583_039.0).to_bits() << 23))
     }
     #[inline(always)]
     fn select(self, mask: [bool; 8], a: [f32; 8], b: [f32; 8]) -> [f32; 8] {

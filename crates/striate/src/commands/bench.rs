@@ -1,5 +1,9 @@
 //! `striate bench`: how fast the engine is on this machine, with random weights and images in memory.
 
+mod data;
+mod kernels;
+mod work;
+
 use super::network_args::VariantArgs;
 use super::{Machine, Precision, must_fit, print_json, print_line, print_table};
 use crate::figures::{bytes, peak_memory};
@@ -22,6 +26,8 @@ Examples:
   striate bench infer --model lenet5 --batch 1 --threads 1 --json
   striate bench train --model resnet20 --batch 32 --profile
   striate bench infer --model resnet18 --explain-plan --algorithm direct
+  striate bench data photos/                              whether images come as fast as the network trains
+  striate bench kernels --filter resnet18                 every kernel alone
 
 With --json: one object with images_per_second (batch / median step time, after two warm-up steps) and peak_rss_mb.")]
 pub enum Bench {
@@ -29,6 +35,10 @@ pub enum Bench {
     Train(Args),
     /// A forward pass
     Infer(Args),
+    /// Images out of a data set, against the training step that takes them
+    Data(data::Args),
+    /// Every kernel alone, on the shapes of the zoo's main networks
+    Kernels(kernels::Args),
     #[command(hide = true)]
     Golden(super::golden::Args),
 }
@@ -84,14 +94,14 @@ impl Bench {
         let (mode, args) = match &self {
             Bench::Train(args) => ("train", args),
             Bench::Infer(args) => ("infer", args),
+            Bench::Data(args) => return args.run(),
+            Bench::Kernels(args) => return args.run(),
             Bench::Golden(args) => return args.run(),
         };
         if args.precision == Precision::Bf16 {
             anyhow::bail!("this version computes in f32 only: leave --precision bf16 away");
         }
-        if !args.seconds.is_finite() || args.seconds < 0.0 {
-            anyhow::bail!("--seconds must be 0 or more, not {}", args.seconds);
-        }
+        check_seconds(args.seconds)?;
         let architecture = find(&args.model)?;
         let graph = Arc::new(architecture.build(&args.options(architecture.input))?);
         let input = graph.input().shape;
@@ -112,7 +122,7 @@ impl Bench {
         if args.json {
             let mut object = json!({
                 "engine": "striate", "mode": mode, "model": args.model, "batch": args.batch, "size": input.h,
-                "precision": "f32", "threads": threads, "steps": steps, "ms": median * 1e3,
+                "precision": "f32", "threads": threads, "isa": cpu.isa().name(), "steps": steps, "ms": median * 1e3,
                 "ms_min": timing.steps[0] * 1e3, "images_per_second": speed,
                 "peak_rss_mb": peak.map(|b| b as f64 / f64::from(1 << 20)),
             });
@@ -159,6 +169,12 @@ impl Args {
     fn batch(&self) -> usize {
         self.batch as usize
     }
+}
+
+/// Fails for a time to measure for that is none.
+fn check_seconds(seconds: f64) -> Result<()> {
+    anyhow::ensure!((0.0..=1e6).contains(&seconds), "--seconds must be from 0 to a million, not {seconds}");
+    Ok(())
 }
 
 /// The algorithm of this name.

@@ -1,0 +1,347 @@
+#!/usr/bin/env python3
+"""Measures Striate on this machine and writes docs/PERFORMANCE.md.
+
+  scripts/performance.sh                                  Striate alone
+  scripts/performance.sh --peers PYTHON                   against the engines that this Python has (see scripts/peers.py)
+  scripts/performance.sh --only lenet5 --seconds 1 --rounds 1 --out /tmp/try.md
+
+Each figure is the median of several rounds. In a round every engine runs once, one after the other, so that a machine
+that drifts slows all alike; ratios are taken within rounds. Leave the machine alone meanwhile. All of it, with three peers
+and the defaults, takes two to three hours; Striate alone, half an hour.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+
+# Network, images a training step, and options that make it the network which the peers have.
+NETWORKS = [
+    ("alexnet", 16, []),
+    ("vgg16", 8, []),
+    ("googlenet", 16, ["--no-heads"]),
+    ("resnet18", 16, []),
+    ("resnet50", 16, []),
+    ("mobilenet_v1", 16, []),
+    ("resnet20", 128, ["--classes", "10"]),
+    ("lenet5", 128, ["--classes", "10"]),
+]
+INFERENCE = [1, 16]
+TRAINING_PEERS = ["torch_nchw", "torch_nhwc"]
+INFERENCE_PEERS = ["onnxruntime", "openvino", "torch_nhwc"]
+TITLES = {
+    "torch_nchw": "PyTorch, channels first", "torch_nhwc": "PyTorch, channels last",
+    "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO",
+}
+# What keeps the engines from more than AVX2. ONNX Runtime has no such switch.
+AVX2 = {
+    "STRIATE_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(command, env=None):
+    """The command's last line, which is JSON; None, with a word on stderr, if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        say(f"failed: {shlex.join(command)}\n{done.stderr.strip()[-600:]}")
+        return None
+    return json.loads(lines[-1])
+
+
+def first_line(command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.strip().splitlines()[0]
+    except (OSError, IndexError):
+        return None
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def machine(threads):
+    """What there is to say of the machine, as rows."""
+    cpu, memory = read("/proc/cpuinfo"), read("/proc/meminfo")
+    field = lambda text, name: next(iter(re.findall(rf"^{name}\s*:\s*(.+)$", text, re.M)), None)
+    flags = (field(cpu, "flags") or field(cpu, "Features") or "").split()
+    wanted = ["sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni",
+              "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "sve"]
+    caches = []
+    for i in range(4):
+        at = f"/sys/devices/system/cpu/cpu0/cache/index{i}/"
+        level, kind, size = (read(at + name).strip() for name in ("level", "type", "size"))
+        if size and kind != "Instruction":
+            caches.append(f"L{level} {size}")
+    total = field(memory, "MemTotal")
+    os_name = next(iter(re.findall(r'^PRETTY_NAME="?([^"\n]+)', read("/etc/os-release"), re.M)), platform.system())
+    return [
+        ("Processor", field(cpu, "model name") or platform.processor() or platform.machine()),
+        ("Cores", f"{os.cpu_count()} seen by the system, {threads} threads used"),
+        ("Instruction sets", " ".join(f for f in wanted if f in flags) or "not told"),
+        ("Caches of a core", ", ".join(caches) or "not told"),
+        ("Memory", f"{int(total.split()[0]) / 1e6:.1f} GB" if total else "not told"),
+        ("System", f"{os_name}, {platform.system()} {platform.release()}"),
+    ]
+
+
+def striate_command(a, mode, model, batch, extra):
+    return [a.striate, "bench", mode, "--model", model, "--batch", str(batch), "--threads", str(a.threads),
+            "--seconds", f"{a.seconds:g}", *extra, "--json"]
+
+
+def peer_command(a, engine, mode, model, batch, extra):
+    extra = [word for word in extra if word != "--no-heads"]
+    return [a.peers, os.path.join(HERE, "peers.py"), mode, "--engine", engine, "--model", model, "--batch", str(batch),
+            "--threads", str(a.threads), "--seconds", f"{a.seconds:g}", *extra]
+
+
+def measure(a, mode, model, batch, extra, env):
+    """Every engine's results, a list of rounds each."""
+    commands = {"striate": striate_command(a, mode, model, batch, extra)}
+    if a.peers:
+        for engine in TRAINING_PEERS if mode == "train" else INFERENCE_PEERS:
+            commands[engine] = peer_command(a, engine, mode, model, batch, extra)
+    results = {engine: [] for engine in commands}
+    for turn in range(a.rounds):
+        order = list(commands) if turn % 2 == 0 else list(reversed(commands))
+        for engine in order:
+            results[engine].append(run(commands[engine], env))
+    return results
+
+
+def median(results, key):
+    values = [r[key] for r in results if r]
+    return statistics.median(values) if values else None
+
+
+def figure(value, text=None):
+    if value is None:
+        return "failed"
+    return text or (f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}")
+
+
+def ratio(results):
+    """Striate's speed by that of the round's fastest peer: the median, the least and the largest."""
+    ratios = []
+    for turn, ours in enumerate(results["striate"]):
+        theirs = [r[turn]["images_per_second"] for e, r in results.items() if e != "striate" and r[turn]]
+        if ours and theirs:
+            ratios.append(ours["images_per_second"] / max(theirs))
+    if not ratios:
+        return "–"
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+
+
+def row(a, model, batch, results):
+    cells = [model, batch]
+    ours = results["striate"]
+    cells += [figure(median(ours, "ms")), figure(median(ours, "images_per_second")), figure(median(ours, "peak_rss_mb"))]
+    if a.peers:
+        peers = [e for e in results if e != "striate"]
+        cells += [figure(median(results[e], "images_per_second")) for e in peers]
+        best = max(peers, key=lambda e: median(results[e], "images_per_second") or 0)
+        cells += [figure(median(results[best], "peak_rss_mb")), ratio(results)]
+    return "| " + " | ".join(str(c) for c in cells) + " |"
+
+
+def table(a, mode, env, networks):
+    head = ["network", "batch", "ms a step", "images/s", "MB"]
+    if a.peers:
+        head += [TITLES[e] for e in (TRAINING_PEERS if mode == "train" else INFERENCE_PEERS)]
+        head += ["MB of the best", "ratio to the best"]
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    for model, training_batch, extra in networks:
+        # Without auxiliary classifiers is what predicting is anyway.
+        extra = extra if mode == "train" else [word for word in extra if word != "--no-heads"]
+        for batch in [training_batch] if mode == "train" else INFERENCE:
+            lines.append(row(a, model, batch, measure(a, mode, model, batch, extra, env)))
+            say(lines[-1])
+    return lines
+
+
+def some_pictures(folder):
+    """Two classes of four small pictures, to get a model file from."""
+    for label, low in (("dark", 0), ("bright", 128)):
+        os.makedirs(os.path.join(folder, label))
+        for i in range(4):
+            pixels = bytes(low + (31 * i + 7 * j) % 128 for j in range(3 * 64 * 64))
+            with open(os.path.join(folder, label, f"{i}.ppm"), "wb") as file:
+                file.write(b"P6\n64 64\n255\n" + pixels)
+
+
+def start_to_prediction(a):
+    """Seconds from the start of a process to the end of one that has printed ResNet-18's prediction for a photograph."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, runs = os.path.join(folder, "data"), os.path.join(folder, "runs")
+        some_pictures(data)
+        train = [a.striate, "train", data, "--model", "resnet18", "--epochs", "1", "--batch", "4", "--imgsz", "224",
+                 "--out", runs, "--json"]
+        trained = run(train)
+        if not trained:
+            return ["The model could not be made."]
+        model = os.path.join(runs, "resnet18", "weights", "best.safetensors")
+        commands = {"Striate": [a.striate, "predict", model, a.photo, "--threads", str(a.threads), "--json"]}
+        if a.peers:
+            onnx, peers = os.path.join(folder, "resnet18.onnx"), os.path.join(HERE, "peers.py")
+            run([a.peers, peers, "export", "--model", "resnet18", "--classes", "2", "--onnx", onnx])
+            commands["Python with ONNX Runtime"] = [a.peers, peers, "predict", "--onnx", onnx, "--photo", a.photo,
+                                                    "--threads", str(a.threads)]
+        seconds = {name: [] for name in commands}
+        # The first of each reads its files from the disk and does not count.
+        for turn in range(2 * a.rounds + 2):
+            for name, command in commands.items():
+                begun = time.perf_counter()
+                answer = run(command)
+                if answer and turn > 0:
+                    seconds[name].append(time.perf_counter() - begun)
+    lines = ["| | seconds, median | least | largest |", "|---|---:|---:|---:|"]
+    for name, all_of_it in seconds.items():
+        if all_of_it:
+            lines.append(f"| {name} | {statistics.median(all_of_it):.3f} | {min(all_of_it):.3f} | {max(all_of_it):.3f} |")
+        else:
+            lines.append(f"| {name} | failed | | |")
+    if a.peers and all(seconds.values()):
+        ours, theirs = seconds.values()
+        ratios = [o / t for o, t in zip(ours, theirs)]
+        lines += ["", f"Striate takes {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f}) of Python's time."]
+    say("\n".join(lines))
+    return lines
+
+
+def versions(a):
+    commit = first_line(["git", "describe", "--always", "--dirty"])
+    found = {"Striate": f"{first_line([a.striate, '--version'])}, commit {commit}", "Rust": first_line(["rustc", "--version"])}
+    if a.peers:
+        found.update(run([a.peers, os.path.join(HERE, "peers.py"), "versions"]) or {})
+    return [(name, version or "not there") for name, version in found.items()]
+
+
+def pairs(rows):
+    return ["| | |", "|---|---|"] + [f"| {name} | {value} |" for name, value in rows]
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--peers", metavar="PYTHON", default=os.environ.get("STRIATE_PEERS"),
+                   help="a Python with torch, torchvision, timm, onnx, onnxruntime, openvino [env: STRIATE_PEERS]")
+    p.add_argument("--seconds", type=float, default=6, help="of each measurement [6]")
+    p.add_argument("--rounds", type=int, default=3, help="in which every engine is measured once [3]")
+    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+                   else os.cpu_count(), help="[all cores]")
+    p.add_argument("--only", metavar="NAMES", help="some of the networks, with commas between")
+    p.add_argument("--sets", choices=["both", "best", "avx2"], default="both", help="instruction sets [both]")
+    p.add_argument("--photo", default=os.path.join(ROOT, "crates/data/tests/fixtures/photo.jpg"),
+                   help="the JPEG of the first prediction [a fixture]")
+    p.add_argument("--striate", metavar="PATH", help="a program that is built already")
+    p.add_argument("--out", default=os.path.join(ROOT, "docs/PERFORMANCE.md"), help="[docs/PERFORMANCE.md]")
+    a = p.parse_args()
+    a.networks = [n for n in NETWORKS if not a.only or n[0] in a.only.split(",")]
+    known = [n[0] for n in NETWORKS]
+    unknown = [name for name in (a.only or "").split(",") if name and name not in known]
+    if unknown:
+        p.error(f"--only: there is no {', '.join(unknown)}; there are {', '.join(known)}")
+    if a.rounds < 1 or not a.seconds >= 0:
+        p.error("--rounds must be at least 1, --seconds 0 or more")
+    if not os.path.isfile(a.photo):
+        p.error(f"--photo: {a.photo} is no file")
+    return a
+
+
+def main():
+    a = options()
+    if not a.striate:
+        subprocess.run(["cargo", "build", "--release", "--locked", "--package", "striate"], cwd=ROOT, check=True)
+        target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+        a.striate = os.path.join(target, "release", "striate")
+    best = run([a.striate, "bench", "infer", "--model", "lenet5", "--seconds", "0", "--profile", "--threads",
+                str(a.threads), "--json"], {"STRIATE_ISA": ""})
+    if not best:
+        sys.exit("the program does not run")
+    sets = [(best["isa"], {"STRIATE_ISA": ""})]
+    if best["isa"] == "avx512":
+        sets = {"both": [*sets, ("avx2", AVX2)], "best": sets, "avx2": [("avx2", AVX2)]}[a.sets]
+    command = "scripts/performance.sh" + (" --peers PYTHON" if a.peers else "") + f" --rounds {a.rounds}"
+    command += f" --seconds {a.seconds:g}" + (f" --only {a.only}" if a.only else "") + (f" --sets {a.sets}" if a.sets != "both" else "")
+    shown = argparse.Namespace(**{**vars(a), "striate": "striate", "peers": "PYTHON"})
+    lines = [
+        "# Performance",
+        "",
+        f"Made by `{command}` on {datetime.date.today().isoformat()}; run it to make it anew. Other machines differ.",
+        "",
+        "## The machine",
+        "",
+        *pairs([*machine(a.threads), ("Peak", f"{best['peak_gflops']:.0f} GFLOP/s in f32, {best['isa']}, all threads")]),
+        "",
+        *pairs(versions(a)),
+        "",
+        "## What is measured",
+        "",
+        f"All in f32 with {a.threads} threads. Weights are random and images lie in memory: the figures are the engines'. "
+        "A training step is forward, cross-entropy, backward and SGD with momentum and weight decay. Speed is the batch by "
+        f"the median step of {a.seconds:g} seconds, after two steps; the median of {a.rounds} "
+        f"{'round' if a.rounds == 1 else 'rounds'} is shown. MB is the most memory that the process had.",
+    ]
+    if a.peers:
+        lines += [
+            "",
+            "The engines take turns in each round. A ratio is Striate's images a second by those of the round's fastest peer: "
+            "the median, and in brackets the least and the largest of the rounds; above 1, Striate is faster.",
+        ]
+    for isa, env in sets:
+        lines += ["", f"## Instruction set {isa}"]
+        if env is AVX2:
+            held = " ".join(f"{k}={v}" for k, v in AVX2.items())
+            note = "; ONNX Runtime has no such switch and keeps all that the machine has" if a.peers else ""
+            lines += ["", f"With `{held}`{note}."]
+        for mode, title in (("infer", "Inference"), ("train", "Training")):
+            say(f"{title}, {isa}")
+            lines += ["", f"### {title}", "", *table(a, mode, env, a.networks)]
+    lines += [
+        "",
+        "## Start to first prediction",
+        "",
+        "From the start of a process to its end, with a ResNet-18 prediction (two classes) of a JPEG printed on the way; files "
+        "are in the system's cache, runs alternate.",
+        "",
+        *start_to_prediction(a),
+        "",
+        "## Commands",
+        "",
+        "```sh",
+        *(shlex.join(striate_command(shown, mode, "MODEL", "BATCH", [])) for mode in ("infer", "train")),
+        *(shlex.join([model, *extra]) + "    # options of this network" for model, _, extra in a.networks if extra),
+        "striate predict MODEL.safetensors PHOTO.jpg",
+    ]
+    if a.peers:
+        peers = os.path.join("scripts", "peers.py")
+        lines.append(f"PYTHON {peers} infer --engine {'|'.join(INFERENCE_PEERS)} --model MODEL --batch BATCH --seconds {a.seconds:g}")
+        lines.append(f"PYTHON {peers} train --engine {'|'.join(TRAINING_PEERS)} --model MODEL --batch BATCH --seconds {a.seconds:g}")
+    lines += ["```", ""]
+    part = a.out + ".part"
+    with open(part, "w") as file:
+        file.write("\n".join(lines))
+    os.replace(part, a.out)
+    say(f"wrote {a.out}")
+
+
+if __name__ == "__main__":
+    main()
