@@ -240,8 +240,8 @@ mod tests {
     #[test]
     fn foreign_tensors_are_refused_by_name_and_size() {
         let mut p = Tensors::zeros(&linear(5, 4));
-        assert!(p.set("fc.wait", &[0.0; 20]).unwrap_err().to_string().contains("`fc.wait`"));
-        assert!(p.set("fc.weight", &[0.0; 21]).unwrap_err().to_string().contains("[4, 5]"));
-        assert!(p.set("fc.weight", &[1.0; 20]).is_ok());
+        assert!(p.set("fc.wait", [0.0; 20]).unwrap_err().to_string().contains("`fc.wait`"));
+        assert!(p.set("fc.weight", [0.0; 21]).unwrap_err().to_string().contains("[4, 5]"));
+        assert!(p.set("fc.weight", [1.0; 20]).is_ok());
     }
 }

@@ -137,9 +137,9 @@ mod tests {
         let graph = Arc::new(g.finish(y).unwrap());
         let mut p = Parameters::zeros(&graph);
         for (i, w) in w.iter().enumerate() {
-            p.set(&format!("fc{i}.weight"), &[*w]).unwrap();
+            p.set(&format!("fc{i}.weight"), [*w]).unwrap();
         }
-        p.set("classes.weight", &[1.0, -1.0]).unwrap();
+        p.set("classes.weight", [1.0, -1.0]).unwrap();
         let probe = Probe::new(&graph);
         let cpu = Arc::new(Cpu::new(1).unwrap());
         let mut stepper = Stepper::watching(graph, cpu, p, PLAIN, 1, &probe.nodes()).unwrap();
@@ -200,7 +200,7 @@ mod tests {
         let x = g.add("pool", GlobalAvgPool, x);
         let graph = Arc::new(g.finish(x).unwrap());
         let mut p = Parameters::zeros(&graph);
-        p.set("conv.weight", &[3.0, 4.0]).unwrap();
+        p.set("conv.weight", [3.0, 4.0]).unwrap();
         let probe = Probe::new(&graph);
         let cpu = Arc::new(Cpu::new(1).unwrap());
         let mut stepper = Stepper::watching(graph, cpu, p, PLAIN, 2, &probe.nodes()).unwrap();
