@@ -3,7 +3,7 @@
 use crate::cpu::Pieces;
 use crate::rows::{Column, Columns, sum, walk};
 use crate::simd::{Kernel, Simd};
-use crate::sums::{RowChunks, add_exactly, column_sums_scratch, total};
+use crate::sums::{RowChunks, Wide, add_exactly, column_sums_scratch, total};
 use crate::{Activation, Cpu};
 use std::ops::Range;
 
@@ -109,6 +109,16 @@ impl Kernel for Activate<'_> {
         self.high.fill(0.0);
         self.low.fill(0.0);
         let c = self.high.len();
+        if let Some(mut wide) = Wide::new(c) {
+            let row = wide.rows * c;
+            let whole = self.dy.len() / row * row;
+            let (dy, rest) = self.dy.split_at_mut(whole);
+            let (high, low) = (&mut wide.high[..row], &mut wide.low[..row]);
+            let mut part = Activate { gate: self.gate.part(0..whole), dy, counts: self.counts, high, low };
+            walk::<_, GROUP>(s, whole / row, row, &mut part);
+            wide.fold(self.high, self.low);
+            self = Activate { gate: self.gate.part(whole..whole + rest.len()), dy: rest, ..self };
+        }
         walk::<_, GROUP>(s, self.dy.len() / c, c, &mut self);
     }
 }

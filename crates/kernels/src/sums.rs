@@ -56,6 +56,41 @@ pub(crate) fn add_exactly<S: Simd, const R: usize>(
     at.set_constant(s, s.add(at.constant(s, low), lost), low);
 }
 
+/// Most floats of a row that [`Wide`] makes of several.
+const WIDE: usize = 128;
+
+/// Sums of the columns of several short rows at once, as if they were one: a row of a few channels fills no vector, and would
+/// wait for the sums of the row before.
+pub(crate) struct Wide {
+    /// Rows taken as one.
+    pub(crate) rows: usize,
+    pub(crate) high: [f32; WIDE],
+    pub(crate) low: [f32; WIDE],
+}
+
+impl Wide {
+    /// For rows of `c` channels, where that is worth it: whole vectors of any instruction set, several if they are short.
+    pub(crate) fn new(c: usize) -> Option<Self> {
+        /// Floats from which sums of a row wait no longer for those of the row before.
+        const ENOUGH: usize = 48;
+        let whole = 16 >> c.trailing_zeros().min(4);
+        let rows = whole * ENOUGH.div_ceil(whole * c.max(1));
+        (c > 0 && rows > 1 && rows * c <= WIDE).then_some(Self { rows, high: [0.0; WIDE], low: [0.0; WIDE] })
+    }
+
+    /// Adds the sums of all rows to those of one.
+    pub(crate) fn fold(&self, high: &mut [f32], low: &mut [f32]) {
+        let c = high.len();
+        for i in 0..self.rows * c {
+            let (before, v) = (high[i % c], self.high[i]);
+            let after = before + v;
+            let taken = after - before;
+            high[i % c] = after;
+            low[i % c] += (before - (after - taken)) + (v - taken) + self.low[i];
+        }
+    }
+}
+
 /// Assigns the totals of the sums that chunks left in `partial`, `totals.len()` high parts followed by as many low ones.
 pub(crate) fn total(cpu: &Cpu, partial: &[f32], totals: &mut [f32]) {
     let len = totals.len();
@@ -117,6 +152,14 @@ impl Kernel for Sums<'_> {
         self.high.fill(0.0);
         self.low.fill(0.0);
         let c = self.high.len();
+        if let Some(mut wide) = Wide::new(c) {
+            let row = wide.rows * c;
+            let (x, rest) = self.x.split_at(self.x.len() / row * row);
+            let (high, low) = (&mut wide.high[..row], &mut wide.low[..row]);
+            walk::<_, GROUP>(s, x.len() / row, row, &mut Sums { x, high, low });
+            wide.fold(self.high, self.low);
+            self.x = rest;
+        }
         walk::<_, GROUP>(s, self.x.len() / c, c, &mut self);
     }
 }
@@ -137,7 +180,9 @@ mod tests {
 
     #[test]
     fn columns_match_the_reference_on_every_instruction_set() {
-        for (rows, c) in [(1, 1), (3, 5), (1000, 17), (2000, 33), (70, 1024), (0, 4)] {
+        for (rows, c) in
+            [(1, 1), (3, 5), (1000, 17), (5000, 1), (5003, 6), (1001, 10), (777, 16), (2000, 33), (70, 1024), (0, 4)]
+        {
             let x = random(1, rows * c);
             let mut expected = vec![Sum::default(); c];
             for (i, &x) in x.iter().enumerate() {

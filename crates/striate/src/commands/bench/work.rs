@@ -218,7 +218,8 @@ impl Work {
                 let (mut y, mut dx) = (Buffer::zeroed(len), Buffer::zeroed(len));
                 let mut scratch = Buffer::zeroed(rule.scratch(len, c, true));
                 let forward = clock.least(|| local_response_norm(cpu, rule, c, &x, &mut y, &mut scratch));
-                let mut back = || local_response_norm_backward(cpu, rule, c, &x, &dy, GradientSlot::assign(&mut dx), &mut scratch);
+                let mut back =
+                    || local_response_norm_backward(cpu, rule, c, &x, &dy, GradientSlot::assign(&mut dx), &mut scratch);
                 both(forward, clock.least(&mut back))
             }
         }
