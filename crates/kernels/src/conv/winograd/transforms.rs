@@ -5,6 +5,7 @@
 
 use crate::simd::Simd;
 use std::f32::consts::{FRAC_1_SQRT_2 as A, SQRT_2 as B};
+use std::mem::MaybeUninit;
 
 /// A linear map of `I` values to `O`.
 pub(super) trait Transform<const I: usize, const O: usize> {
@@ -22,7 +23,8 @@ pub(super) unsafe fn columns<L: Transform<I, O>, S: Simd, const I: usize, const 
     from: impl Fn(usize, usize) -> *const f32,
     lanes: usize,
 ) -> [[S::Vector; I]; O] {
-    let mut out = [[s.splat(0.0); I]; O];
+    // Too many vectors for the registers: memory that the compiler would set to zero first.
+    let mut out = MaybeUninit::<[[S::Vector; I]; O]>::uninit();
     for c in 0..I {
         let mut column = [s.splat(0.0); I];
         for r in 0..I {
@@ -32,10 +34,12 @@ pub(super) unsafe fn columns<L: Transform<I, O>, S: Simd, const I: usize, const 
         }
         let column = L::line(s, column);
         for r in 0..O {
-            out[r][c] = column[r];
+            // Safety: r < O and c < I.
+            unsafe { out.as_mut_ptr().cast::<S::Vector>().add(r * I + c).write(column[r]) };
         }
     }
-    out
+    // Safety: all O rows of I columns were written.
+    unsafe { out.assume_init() }
 }
 
 /// Applies a transform along rows and stores the results `step` apart.
