@@ -122,10 +122,11 @@ impl Session {
         let input = node.inputs[0];
         let places = &self.plan.places;
         let in_sweep = |id: NodeId| places[id.index()].in_sweep;
-        let clamps = norm.activation != Activation::None;
+        // Without a residual, what the activation let through follows from x.
+        let told = norm.activation != Activation::None && norm.residual.is_some();
         let residual = norm.residual.filter(|id| in_sweep(*id));
         let mut ranges = Ranges::new();
-        ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(clamps, self.read(id))]);
+        ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(told, self.read(id))]);
         ranges.extend([places[norm.norm.index()].values.clone(), self.read(input)]);
         ranges.push(kept(in_sweep(input), self.gradient_at(input)));
         ranges.push(residual.map_or(0..0, |id| self.gradient_at(id)));
@@ -146,7 +147,7 @@ impl Session {
         let dbeta = wish().unwrap_or(unasked_beta);
         let dx = wanted.then_some(GradientSlot { values: dx, adds: adds.0 });
         let dresidual = residual.map(|_| GradientSlot { values: dresidual, adds: adds.1 });
-        let gamma = &p.of(norm.norm)[0];
+        let (gamma, beta) = (&p.of(norm.norm)[0], &p.of(norm.norm)[1]);
         normalise_activate_backward(
             &self.cpu,
             x,
@@ -156,6 +157,7 @@ impl Session {
             mean,
             inv_std,
             gamma,
+            beta,
             norm.activation,
             dx,
             dresidual,

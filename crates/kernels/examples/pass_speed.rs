@@ -65,18 +65,19 @@ impl Bench {
         pass("normalise add relu", 3.0, &mut || {
             normalise_activate(cpu, &x, c, &mean, &inv_std, &gamma, &beta, Some(&residual), relu, &mut y);
         });
-        let mut backward = |activation, both: bool| {
+        let mut backward = |y: &[f32], activation, both: bool| {
             let (dx, sum) = (GradientSlot::assign(&mut dx), both.then(|| GradientSlot::assign(&mut sum)));
             let (dx, s) = (Some(dx), &mut scratch);
             normalise_activate_backward(
                 cpu,
                 &x,
-                &y,
+                y,
                 &dy,
                 c,
                 &mean,
                 &inv_std,
                 &gamma,
+                &beta,
                 activation,
                 dx,
                 sum,
@@ -85,9 +86,9 @@ impl Bench {
                 s,
             );
         };
-        pass("normalise backward", 5.0, &mut || backward(Activation::None, false));
-        pass("normalise relu backward", 7.0, &mut || backward(relu, false));
-        pass("normalise add relu backward", 8.0, &mut || backward(relu, true));
+        pass("normalise backward", 5.0, &mut || backward(&[], Activation::None, false));
+        pass("normalise relu backward", 5.0, &mut || backward(&[], relu, false));
+        pass("normalise add relu backward", 8.0, &mut || backward(&y, relu, true));
         pass("bias relu backward", 3.0, &mut || {
             activate_backward(cpu, &y, &mut sum, c, relu, Some(&mut dbeta), &mut scratch);
         });

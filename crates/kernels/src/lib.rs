@@ -43,7 +43,7 @@ mod zero_pad;
 pub use activate::activate_backward;
 pub use batch_norm::{
     batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
-    normalise_activate, normalise_activate_backward, normalise_activate_backward_frozen,
+    normalise_activate, normalise_activate_backward,
 };
 pub use buffer::Buffer;
 pub use conv::{

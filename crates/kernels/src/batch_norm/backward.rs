@@ -8,18 +8,20 @@ use crate::rows::{Column, Columns, GROUP, piece, sum, walk};
 use crate::simd::{Kernel, Simd};
 use crate::sums::{RowChunks, add_exactly, total};
 use crate::{Activation, Cpu, GradientSlot};
+use std::ops::Range;
 
 /// Lines of c floats that do not belong to a chunk: both totals, then the constants of [`Gradient`].
 pub(super) const LINES: usize = 5;
 
 /// Gradients of [`crate::normalise_activate`] by the statistics of this very batch.
 ///
-/// With dy' = dy where the activation let the value through (told from y) and `x̂ = (x − mean) · inv_std`, assigns
+/// With dy' = dy where the activation let the value through (told from y, or computed again where y is empty, which reads less
+/// and asks that there was no residual) and `x̂ = (x − mean) · inv_std`, assigns
 /// dbeta = Σ dy' and dgamma = Σ dy' · x̂. What is wanted of these is assigned or added:
 /// `dx = gamma · inv_std · (dy' − (dbeta + x̂ · dgamma) / rows)`, and dy' as the residual's gradient.
 ///
-/// `x`, `y`, `dy`, `dx` and `dresidual (rows, c)`, the others (c), `scratch` of at least [`batch_norm_scratch`] floats.
-/// Without an activation, y is not read and may be empty.
+/// `x`, `y` unless empty, `dy`, `dx` and `dresidual (rows, c)`, the others (c), `scratch` of at least [`batch_norm_scratch`]
+/// floats.
 ///
 /// # Panics
 /// If a length contradicts the shape.
@@ -32,6 +34,7 @@ pub fn normalise_activate_backward(
     mean: &[f32],
     inv_std: &[f32],
     gamma: &[f32],
+    beta: &[f32],
     activation: Activation,
     dx: Option<GradientSlot<'_>>,
     dresidual: Option<GradientSlot<'_>>,
@@ -39,34 +42,14 @@ pub fn normalise_activate_backward(
     dbeta: &mut [f32],
     scratch: &mut [f32],
 ) {
-    let inputs = Inputs { x, dy, gate: Gate::new(y, activation, x.len()), c, mean, inv_std, gamma };
+    assert_eq!(beta.len(), c, "a beta for each of {c} channels");
+    let gate = if y.is_empty() {
+        Opened::Again { inv_std, gamma, beta, activation }
+    } else {
+        Opened::Told(Gate::new(y, activation, x.len()))
+    };
+    let inputs = Inputs { x, dy, gate, c, mean, inv_std, gamma };
     let (sums, products) = inputs.backward(cpu, false, dx, dresidual, scratch);
-    dbeta.copy_from_slice(sums);
-    dgamma.copy_from_slice(products);
-}
-
-/// As [`normalise_activate_backward`], but by fixed statistics: `dx = gamma · inv_std · dy'`.
-///
-/// # Panics
-/// If a length contradicts the shape.
-pub fn normalise_activate_backward_frozen(
-    cpu: &Cpu,
-    x: &[f32],
-    y: &[f32],
-    dy: &[f32],
-    c: usize,
-    mean: &[f32],
-    inv_std: &[f32],
-    gamma: &[f32],
-    activation: Activation,
-    dx: Option<GradientSlot<'_>>,
-    dresidual: Option<GradientSlot<'_>>,
-    dgamma: &mut [f32],
-    dbeta: &mut [f32],
-    scratch: &mut [f32],
-) {
-    let inputs = Inputs { x, dy, gate: Gate::new(y, activation, x.len()), c, mean, inv_std, gamma };
-    let (sums, products) = inputs.backward(cpu, true, dx, dresidual, scratch);
     dbeta.copy_from_slice(sums);
     dgamma.copy_from_slice(products);
 }
@@ -90,7 +73,8 @@ pub fn batch_norm_backward(
     dbeta: &mut [f32],
     scratch: &mut [f32],
 ) {
-    let inputs = Inputs { x, dy, gate: Gate::new(&[], Activation::None, x.len()), c, mean, inv_std, gamma };
+    let inputs =
+        Inputs { x, dy, gate: Opened::Told(Gate::new(&[], Activation::None, x.len())), c, mean, inv_std, gamma };
     let (sums, products) = inputs.backward(cpu, false, dx.map(GradientSlot::add), None, scratch);
     add(dbeta, sums);
     add(dgamma, products);
@@ -113,7 +97,8 @@ pub fn batch_norm_backward_frozen(
     dbeta: &mut [f32],
     scratch: &mut [f32],
 ) {
-    let inputs = Inputs { x, dy, gate: Gate::new(&[], Activation::None, x.len()), c, mean, inv_std, gamma };
+    let inputs =
+        Inputs { x, dy, gate: Opened::Told(Gate::new(&[], Activation::None, x.len())), c, mean, inv_std, gamma };
     let (sums, products) = inputs.backward(cpu, true, dx.map(GradientSlot::add), None, scratch);
     add(dbeta, sums);
     add(dgamma, products);
@@ -126,12 +111,56 @@ fn add(to: &mut [f32], from: &[f32]) {
     }
 }
 
+/// What lets a gradient through.
+#[derive(Clone, Copy)]
+enum Opened<'a> {
+    /// The activation's output.
+    Told(Gate<'a>),
+    /// What went into the activation, computed from x exactly as [`crate::normalise_activate`] does.
+    Again { inv_std: &'a [f32], gamma: &'a [f32], beta: &'a [f32], activation: Activation },
+}
+
+impl Opened<'_> {
+    /// That of some elements.
+    fn part(self, elements: Range<usize>) -> Self {
+        match self {
+            Self::Told(gate) => Self::Told(gate.part(elements)),
+            Self::Again { .. } => self,
+        }
+    }
+
+    /// `dy` where it is let through, else zero; `off` is x less the mean.
+    #[inline(always)]
+    fn pass<S: Simd, const R: usize>(
+        self,
+        s: S,
+        mut dy: [S::Vector; R],
+        off: &[S::Vector; R],
+        at: Column<R>,
+    ) -> [S::Vector; R] {
+        match self {
+            Self::Told(gate) => gate.pass(s, dy, at),
+            Self::Again { activation: Activation::None, .. } => dy,
+            Self::Again { inv_std, gamma, beta, activation } => {
+                let scale = s.mul(at.constant(s, inv_std), at.constant(s, gamma));
+                let (beta, zero, top) = (at.constant(s, beta), s.splat(0.0), s.splat(activation.bounds().1));
+                for r in 0..R {
+                    let value = s.fma(off[r], scale, beta);
+                    let positive = s.select(s.greater(value, zero), dy[r], zero);
+                    dy[r] = s.select(s.greater(top, value), positive, zero);
+                }
+                dy
+            }
+        }
+    }
+}
+
 /// What a backward pass reads.
 #[derive(Clone, Copy)]
 struct Inputs<'a> {
     x: &'a [f32],
     dy: &'a [f32],
-    gate: Gate<'a>,
+    gate: Opened<'a>,
     c: usize,
     mean: &'a [f32],
     inv_std: &'a [f32],
@@ -208,7 +237,7 @@ impl Inputs<'_> {
 struct Sums<'a> {
     x: &'a [f32],
     dy: &'a [f32],
-    gate: Gate<'a>,
+    gate: Opened<'a>,
     mean: &'a [f32],
     /// Of dy', then of the products.
     high: &'a mut [f32],
@@ -231,10 +260,13 @@ impl Columns for Sums<'_> {
     fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
         let c = self.mean.len();
         let mean = at.constant(s, self.mean);
-        let dy = self.gate.pass(s, at.read(s, self.dy), at);
         let mut products = at.read(s, self.x);
         for r in 0..R {
-            products[r] = s.mul(s.sub(products[r], mean), dy[r]);
+            products[r] = s.sub(products[r], mean);
+        }
+        let dy = self.gate.pass(s, at.read(s, self.dy), &products, at);
+        for r in 0..R {
+            products[r] = s.mul(products[r], dy[r]);
         }
         add_exactly(s, sum(s, dy), self.high, self.low, at);
         add_exactly(s, sum(s, products), &mut self.high[c..], &mut self.low[c..], at);
@@ -245,7 +277,7 @@ impl Columns for Sums<'_> {
 struct Gradient<'a> {
     x: &'a [f32],
     dy: &'a [f32],
-    gate: Gate<'a>,
+    gate: Opened<'a>,
     mean: &'a [f32],
     scale: &'a [f32],
     shift: &'a [f32],
@@ -266,16 +298,19 @@ impl Kernel for Gradient<'_> {
 impl Columns for Gradient<'_> {
     #[inline(always)]
     fn take<S: Simd, const R: usize>(&mut self, s: S, at: Column<R>) {
-        let dy = self.gate.pass(s, at.read(s, self.dy), at);
-        if let Some(to) = &mut self.dresidual {
-            at.write(s, dy, to.values, to.adds);
-        }
-        let Some(to) = &mut self.dx else { return };
         let of = |constants: &[f32]| at.constant(s, constants);
         let [mean, scale, shift, slope] = [of(self.mean), of(self.scale), of(self.shift), of(self.slope)];
         let mut v = at.read(s, self.x);
         for r in 0..R {
-            let batch = s.fma(s.sub(v[r], mean), slope, shift);
+            v[r] = s.sub(v[r], mean);
+        }
+        let dy = self.gate.pass(s, at.read(s, self.dy), &v, at);
+        if let Some(to) = &mut self.dresidual {
+            at.write(s, dy, to.values, to.adds);
+        }
+        let Some(to) = &mut self.dx else { return };
+        for r in 0..R {
+            let batch = s.fma(v[r], slope, shift);
             v[r] = s.sub(s.mul(dy[r], scale), batch);
         }
         at.write(s, v, to.values, to.adds);

@@ -8,9 +8,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
-pub use backward::{
-    batch_norm_backward, batch_norm_backward_frozen, normalise_activate_backward, normalise_activate_backward_frozen,
-};
+pub use backward::{batch_norm_backward, batch_norm_backward_frozen, normalise_activate_backward};
 pub use forward::{normalise, normalise_activate};
 pub use statistics::channel_statistics;
 

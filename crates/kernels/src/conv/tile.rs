@@ -198,6 +198,18 @@ impl<const P: usize> Pixels<P> {
         let mut col = first % cols.points;
         let mut row = first / cols.points % rows.points;
         let mut image = first / cols.points / rows.points;
+        if col + P <= cols.points {
+            let (y, x) = (row * rows.in_step, col * cols.in_step);
+            let from = ((image * rows.in_len + y) * cols.in_len + x) * in_pitch;
+            let to = (image * rows.out_len + rows.out_start + row * rows.out_step) * cols.out_len + cols.out_start;
+            for p in 0..P {
+                all.y[p] = y as isize;
+                all.x[p] = (x + p * cols.in_step) as isize;
+                all.from[p] = (from + p * cols.in_step * in_pitch) as isize;
+                all.to[p] = to + (col + p) * cols.out_step;
+            }
+            return all;
+        }
         for p in 0..P {
             let (y, x) = (row * rows.in_step, col * cols.in_step);
             let (out_y, out_x) = (rows.out_start + row * rows.out_step, cols.out_start + col * cols.out_step);

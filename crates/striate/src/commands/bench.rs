@@ -183,7 +183,7 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
     Algorithm::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| format!("expected one of {}", names()))
 }
 
-const PLAN_HEADER: [&str; 4] = ["layers", "forward", "gradient by input", "gradient by weights"];
+const PLAN_HEADER: [&str; 5] = ["layers", "images", "forward", "gradient by input", "gradient by weights"];
 
 /// How each step is computed, as rows of a table.
 fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
@@ -197,7 +197,7 @@ fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
     let row = |step: &striate_engine::StepPlan| {
         let inside = step.inside.map(|id| format!(" in {}", graph.node(id).name)).unwrap_or_default();
         let layers = names(graph, step) + &inside;
-        vec![layers, choice(&step.forward), choice(&step.data), choice(&step.weight)]
+        vec![layers, step.images.to_string(), choice(&step.forward), choice(&step.data), choice(&step.weight)]
     };
     timing.plan.iter().map(row).collect()
 }
@@ -214,7 +214,7 @@ fn plan_objects(graph: &Graph, timing: &Timing) -> Vec<Value> {
     let object = |step: &striate_engine::StepPlan| {
         let layers: Vec<&str> = step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect();
         json!({
-            "layers": layers, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
+            "layers": layers, "images": step.images, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
             "forward": choice(&step.forward), "data": choice(&step.data), "weight": choice(&step.weight),
         })
     };

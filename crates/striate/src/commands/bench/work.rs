@@ -314,7 +314,8 @@ impl Clock<'_> {
         let backward = self.least(|| {
             let (dx, s) = (Some(GradientSlot::assign(&mut dx)), &mut scratch);
             let (dg, db) = (&mut dgamma, &mut dbeta);
-            normalise_activate_backward(cpu, &x, &y, &dy, c, &mean, &inv_std, &gamma, relu, dx, None, dg, db, s);
+            let (m, i, g, b) = (&mean, &inv_std, &gamma, &beta);
+            normalise_activate_backward(cpu, &x, &[], &dy, c, m, i, g, b, relu, dx, None, dg, db, s);
         });
         both(forward, backward)
     }
