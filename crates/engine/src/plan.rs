@@ -258,9 +258,10 @@ impl Planner<'_> {
         let (isa, request) = (self.isa, self.request);
         let g = geometry(self.graph, conv.conv, images)?;
         let node = self.graph.node(conv.conv);
-        let mut forward = Convolution::forward(isa, &g, request.algorithm);
+        let plan = if request.training { Convolution::forward } else { Convolution::predict };
+        let mut forward = plan(isa, &g, request.algorithm);
         if conv.folded.is_some() && !forward.prepares() {
-            forward = Convolution::forward(isa, &g, Some(Algorithm::Direct));
+            forward = plan(isa, &g, Some(Algorithm::Direct));
         }
         if forward.moments_len().is_none() {
             conv.gathers = None;

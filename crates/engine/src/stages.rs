@@ -56,7 +56,7 @@ fn images(graph: &Graph, isa: Isa, request: &Request, program: &Program, step: &
     let images = (CACHED / activations.max(1)).clamp(1, request.batch);
     let weights = match step.kind {
         Kind::Conv(conv) => geometry(graph, conv.conv, images).map_or(0, |g| {
-            Convolution::forward(isa, &g, request.algorithm).prepared_len().max(g.c_out * g.c_in / g.groups)
+            Convolution::predict(isa, &g, request.algorithm).prepared_len().max(g.c_out * g.c_in / g.groups)
         }),
         _ => 0,
     };

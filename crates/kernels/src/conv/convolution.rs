@@ -54,6 +54,8 @@ pub struct Convolution {
     geometry: ConvGeometry,
     isa: Isa,
     direction: Direction,
+    /// Weights are prepared once for many runs, not for each.
+    once: bool,
     algorithm: Algorithm,
     /// Of the convolution that is computed, which for a data gradient is the turned one.
     winograd: Option<Winograd>,
@@ -62,25 +64,30 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// The cheapest way to compute y = x ∗ weight; `wish` where it applies.
+    /// The cheapest way to compute y = x ∗ weight with weights that change from run to run; `wish` where it applies.
     pub fn forward(isa: Isa, g: &ConvGeometry, wish: Option<Algorithm>) -> Self {
-        Self::plan(isa, g, Direction::Forward, wish)
+        Self::plan(isa, g, Direction::Forward, false, wish)
+    }
+
+    /// The cheapest way to compute y = x ∗ weight with weights that are prepared once; `wish` where it applies.
+    pub fn predict(isa: Isa, g: &ConvGeometry, wish: Option<Algorithm>) -> Self {
+        Self::plan(isa, g, Direction::Forward, true, wish)
     }
 
     /// The cheapest way to compute the gradient by x from that by y; `wish` where it applies.
     pub fn data_gradient(isa: Isa, g: &ConvGeometry, wish: Option<Algorithm>) -> Self {
-        Self::plan(isa, g, Direction::Data, wish)
+        Self::plan(isa, g, Direction::Data, false, wish)
     }
 
-    fn plan(isa: Isa, g: &ConvGeometry, direction: Direction, wish: Option<Algorithm>) -> Self {
-        let ways = Algorithm::ALL.map(|algorithm| Self::by(algorithm, isa, g, direction));
+    fn plan(isa: Isa, g: &ConvGeometry, direction: Direction, once: bool, wish: Option<Algorithm>) -> Self {
+        let ways = Algorithm::ALL.map(|algorithm| Self::by(algorithm, isa, g, direction, once));
         let able = ways.into_iter().filter(Self::applies);
         let wished = able.clone().find(|way| Some(way.algorithm) == wish);
         let cheapest = || able.min_by(|a, b| a.cost().total_cmp(&b.cost()));
         wished.or_else(cheapest).unwrap_or(ways[0])
     }
 
-    fn by(algorithm: Algorithm, isa: Isa, g: &ConvGeometry, direction: Direction) -> Self {
+    fn by(algorithm: Algorithm, isa: Isa, g: &ConvGeometry, direction: Direction, once: bool) -> Self {
         let computed = match direction {
             Direction::Forward => Some(*g),
             Direction::Data => g.turned(),
@@ -93,13 +100,13 @@ impl Convolution {
         let winograd = computed.filter(|_| winograd).and_then(|g| Winograd::new(isa, &g, size));
         let folds = algorithm == Algorithm::Direct && direction == Direction::Data;
         let fold = folds.then(|| Fold::new(isa, g)).flatten();
-        Self { geometry: *g, isa, direction, algorithm, winograd, fold }
+        Self { geometry: *g, isa, direction, once, algorithm, winograd, fold }
     }
 
     /// Every way that applies, with its cost.
     pub fn ways(&self) -> impl Iterator<Item = (Algorithm, f64)> {
         let this = *self;
-        let by = move |algorithm| Self::by(algorithm, this.isa, &this.geometry, this.direction);
+        let by = move |algorithm| Self::by(algorithm, this.isa, &this.geometry, this.direction, this.once);
         let ways = Algorithm::ALL.into_iter().map(by);
         ways.filter(Self::applies).map(|way| (way.algorithm, way.cost()))
     }
@@ -132,12 +139,15 @@ impl Convolution {
     pub fn cost(&self) -> f64 {
         /// Multiply-adds in the time in which one float comes from memory.
         const FLOAT: f64 = 8.0;
-        /// Share of the peak that the direct tile reaches.
+        /// Shares of the peak that the direct tile and products with weights in their place reach.
         const DIRECT: f64 = 0.85;
+        const LINEAR: f64 = 0.6;
         let products = self.fold.map_or(self.geometry.multiply_adds(), |fold| fold.multiply_adds()) as f64;
         match self.algorithm {
             Algorithm::Direct => products / DIRECT + FLOAT * self.prepared_len() as f64,
             Algorithm::Depthwise => products,
+            // Weights that lie in rows come slower from memory than prepared ones; but those were prepared in the same run.
+            Algorithm::Linear if self.once => products / LINEAR + FLOAT * self.geometry.weight_len() as f64,
             Algorithm::Linear => products + FLOAT * self.geometry.weight_len() as f64 / 2.0,
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().cost(),
         }

@@ -194,6 +194,10 @@ fn what_applies_is_chosen_and_a_wish_is_followed() {
     for isa in Isa::available() {
         assert_eq!(Convolution::forward(isa, &g, None).algorithm(), Algorithm::Winograd4);
         assert_eq!(Convolution::forward(isa, &g, Some(Algorithm::Direct)).algorithm(), Algorithm::Direct);
+        // Weights are not worth preparing for one run of a few images.
+        let linear = ConvGeometry { n: 16, h: 1, w: 1, out_h: 1, out_w: 1, kernel: [1; 2], pad: [0; 2], ..g };
+        assert_eq!(Convolution::forward(isa, &linear, None).algorithm(), Algorithm::Linear);
+        assert_eq!(Convolution::predict(isa, &linear, None).algorithm(), Algorithm::Direct);
         // Not one that does not apply.
         let strided = ConvGeometry { stride: [2, 2], out_h: 14, out_w: 14, ..g };
         assert_eq!(Convolution::forward(isa, &strided, Some(Algorithm::Winograd2)).algorithm(), Algorithm::Direct);

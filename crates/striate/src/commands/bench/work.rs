@@ -270,7 +270,7 @@ impl Clock<'_> {
             [(Pass::Forward, &x, dy.len(), g.c_out), (Pass::Data, &dy, x.len(), g.c_in)]
         {
             let plan = |wish| match pass {
-                Pass::Forward => Convolution::forward(isa, g, wish),
+                Pass::Forward => Convolution::predict(isa, g, wish),
                 _ => Convolution::data_gradient(isa, g, wish),
             };
             let (chosen, mut out) = (plan(None), Buffer::zeroed(written));
