@@ -3,7 +3,7 @@
 
   scripts/performance.sh                                  Striate alone
   scripts/performance.sh --peers PYTHON                   against the engines that this Python has (see scripts/peers.py)
-  scripts/performance.sh --only lenet5 --seconds 1 --rounds 1 --out /tmp/try.md
+  scripts/performance.sh --only lenet5 --seconds 1 --rounds 1 --out try.md
 
 Each figure is the median of several rounds. In a round every engine runs once, one after the other, so that a machine
 that drifts slows all alike; ratios are taken within rounds. Leave the machine alone meanwhile. All of it, with three peers

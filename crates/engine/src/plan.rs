@@ -328,7 +328,7 @@ impl Planner<'_> {
     fn needs(&self, planned: &Planned) -> (bool, bool) {
         match (&planned.step.kind, &planned.conv) {
             (Kind::Conv(conv), Some(plan)) => (plan.weight.is_some(), conv.activation != Activation::None),
-            (Kind::Norm(norm), _) => (true, norm.activation != Activation::None && norm.residual.is_some()),
+            (Kind::Norm(norm), _) => (true, norm.reads_output()),
             _ => {
                 let needs = self.graph.node(planned.step.output()).layer.needs();
                 (needs.inputs, needs.output)

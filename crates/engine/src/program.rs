@@ -67,6 +67,13 @@ pub(crate) struct Program {
     pub(crate) inside: Vec<Option<Inside>>,
 }
 
+impl Norm {
+    /// Whether its backward pass reads what it wrote: without a residual, what the activation let through follows from x.
+    pub(crate) fn reads_output(&self) -> bool {
+        self.activation != Activation::None && self.residual.is_some()
+    }
+}
+
 impl Step {
     fn alone(id: NodeId) -> Step {
         Step { nodes: Nodes::from_elem(id, 1), kind: Kind::Layer }

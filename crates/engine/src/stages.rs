@@ -30,7 +30,9 @@ pub(crate) fn cut(graph: &Graph, isa: Isa, request: &Request, program: &Program)
     /// Steps that want this many times the images of others belong to another stage.
     const ALIKE: usize = 4;
     let count = program.steps.len();
-    let plain = !request.training && request.backward_from.is_empty() && request.taps.is_empty();
+    let output = graph.output();
+    let switches = output.layer.saved(1, &graph.input_shapes(output), output.shape).switches;
+    let plain = !request.training && request.backward_from.is_empty() && request.taps.is_empty() && switches == 0;
     if !plain || !request.passes || count == 0 {
         return vec![Stage { steps: 0..count, images: request.batch }];
     }

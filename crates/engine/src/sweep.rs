@@ -122,11 +122,9 @@ impl Session {
         let input = node.inputs[0];
         let places = &self.plan.places;
         let in_sweep = |id: NodeId| places[id.index()].in_sweep;
-        // Without a residual, what the activation let through follows from x.
-        let told = norm.activation != Activation::None && norm.residual.is_some();
         let residual = norm.residual.filter(|id| in_sweep(*id));
         let mut ranges = Ranges::new();
-        ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(told, self.read(id))]);
+        ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(norm.reads_output(), self.read(id))]);
         ranges.extend([places[norm.norm.index()].values.clone(), self.read(input)]);
         ranges.push(kept(in_sweep(input), self.gradient_at(input)));
         ranges.push(residual.map_or(0..0, |id| self.gradient_at(id)));

@@ -47,8 +47,8 @@ pub use batch_norm::{
 };
 pub use buffer::Buffer;
 pub use conv::{
-    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, Winograd,
-    WinogradGradient, combine_moments, conv_backward_data, conv_backward_weight, conv_forward,
+    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, combine_moments,
+    conv_backward_data, conv_backward_weight, conv_forward,
 };
 pub use cpu::Cpu;
 pub use elementwise::{map, map2, pass_on};

@@ -146,8 +146,8 @@ impl Convolution {
         match self.algorithm {
             Algorithm::Direct => products / DIRECT + FLOAT * self.prepared_len() as f64,
             Algorithm::Depthwise => products,
-            // Weights that lie in rows come slower from memory than prepared ones; but those were prepared in the same run.
             Algorithm::Linear if self.once => products / LINEAR + FLOAT * self.geometry.weight_len() as f64,
+            // Half, since the others would have to prepare the weights in the same run.
             Algorithm::Linear => products + FLOAT * self.geometry.weight_len() as f64 / 2.0,
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().cost(),
         }

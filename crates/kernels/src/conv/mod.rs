@@ -31,7 +31,6 @@ pub use epilogue::{Activation, Destination, Epilogue};
 pub use forward::conv_forward;
 pub use moments::combine_moments;
 pub use weight_gradient::WeightGradient;
-pub use winograd::{Winograd, WinogradGradient};
 
 /// The shapes of one convolution: x `(n, h, w, c_in)` with weights `(c_out, c_in / groups, kernel)` gives y
 /// `(n, out_h, out_w, c_out)`.

@@ -59,7 +59,7 @@ impl Block {
         for start in (0..count).step_by(TOGETHER) {
             let own = TOGETHER.min(count - start);
             // Safety: the caller vouches for every pixel.
-            let value = |i: usize| unsafe { load::<S, FULL>(s, at(start + i), lanes) };
+            let value = |i: usize| unsafe { s.load_lanes::<FULL>(at(start + i), lanes) };
             let mean = s.mul(add_up(s, own, |sum, i| s.add(sum, value(i))), s.splat(1.0 / own as f32));
             let squares = add_up(s, own, |sum, i| {
                 let off = s.sub(value(i), mean);
@@ -120,14 +120,6 @@ fn add_up<S: Simd>(s: S, count: usize, add: impl Fn(S::Vector, usize) -> S::Vect
         i += 1;
     }
     s.add(s.add(a, b), s.add(c, d))
-}
-
-/// # Safety
-/// `lanes` floats at `from` can be read, a whole vector where `FULL`.
-#[inline(always)]
-unsafe fn load<S: Simd, const FULL: bool>(s: S, from: *const f32, lanes: usize) -> S::Vector {
-    // Safety: as the caller vouches.
-    unsafe { if FULL { s.load(from) } else { s.load_first(from, lanes) } }
 }
 
 /// Assigns the mean and biased variance of each channel from the moments of blocks that a convolution gathered.

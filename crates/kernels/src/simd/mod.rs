@@ -88,6 +88,28 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `len` floats at `to` can be written, and `len <= LANES`.
     unsafe fn store_first(self, v: Self::Vector, to: *mut f32, len: usize);
 
+    /// Loads the first `lanes` lanes, or a whole vector where `FULL`.
+    ///
+    /// # Safety
+    /// As for [`Simd::load_first`]; where `FULL` as for [`Simd::load`], and `lanes` is at least `LANES`.
+    #[inline(always)]
+    unsafe fn load_lanes<const FULL: bool>(self, from: *const f32, lanes: usize) -> Self::Vector {
+        debug_assert!(!FULL || lanes >= Self::LANES, "{lanes} lanes");
+        // Safety: as the caller vouches.
+        unsafe { if FULL { self.load(from) } else { self.load_first(from, lanes) } }
+    }
+
+    /// Stores the first `lanes` lanes, or a whole vector where `FULL`.
+    ///
+    /// # Safety
+    /// As for [`Simd::store_first`]; where `FULL` as for [`Simd::store`], and `lanes` is at least `LANES`.
+    #[inline(always)]
+    unsafe fn store_lanes<const FULL: bool>(self, v: Self::Vector, to: *mut f32, lanes: usize) {
+        debug_assert!(!FULL || lanes >= Self::LANES, "{lanes} lanes");
+        // Safety: as the caller vouches.
+        unsafe { if FULL { self.store(v, to) } else { self.store_first(v, to, lanes) } }
+    }
+
     /// Writes `LANES` rows of `LANES` floats to `to`: column `c` of `rows` rows of `columns` floats, `pitch` apart from
     /// `from` on, becomes row `c`; everything else is zero.
     ///

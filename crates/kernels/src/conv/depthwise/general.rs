@@ -2,7 +2,7 @@
 //! channels are summed together, tap by tap.
 
 use super::cut::Piece;
-use super::sink::{Sink, load, store};
+use super::sink::Sink;
 use crate::conv::pass::Pass;
 use crate::simd::{Kernel, Simd};
 use std::ops::Range;
@@ -97,7 +97,7 @@ impl Rows<'_> {
                 let input = &self.input[from..from + (P - 1) * step + lanes];
                 for p in 0..P {
                     // Safety: the slice reaches to the last of P vectors, `step` apart.
-                    let value = unsafe { load::<S, FULL>(s, input.as_ptr().add(p * step), lanes) };
+                    let value = unsafe { s.load_lanes::<FULL>(input.as_ptr().add(p * step), lanes) };
                     sums[p] = s.fma(value, w, sums[p]);
                 }
             }
@@ -147,8 +147,8 @@ impl WeightRow<'_> {
                     // Safety: both slices reach to the vector of the last point, and i < points.len().
                     let (x, dy) = unsafe {
                         (
-                            load::<S, FULL>(s, x.as_ptr().add(i * step), lanes),
-                            load::<S, FULL>(s, dy.as_ptr().add(i * channels), lanes),
+                            s.load_lanes::<FULL>(x.as_ptr().add(i * step), lanes),
+                            s.load_lanes::<FULL>(dy.as_ptr().add(i * channels), lanes),
                         )
                     };
                     s.fma(x, dy, sum)
@@ -168,7 +168,7 @@ impl WeightRow<'_> {
                 // Safety: as the caller vouches.
                 unsafe {
                     let to = self.sums.add((ty * cols.taps + tx) * channels + c);
-                    store::<S, FULL>(s, s.add(load::<S, FULL>(s, to, lanes), sum), to, lanes);
+                    s.store_lanes::<FULL>(s.add(s.load_lanes::<FULL>(to, lanes), sum), to, lanes);
                 }
             }
         }

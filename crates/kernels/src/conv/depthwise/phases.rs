@@ -3,7 +3,7 @@
 //! nine weights among them.
 
 use super::cut::{Cut, Piece};
-use super::sink::{Sink, load};
+use super::sink::Sink;
 use crate::Cpu;
 use crate::conv::ConvGeometry;
 use crate::simd::{Kernel, Simd};
@@ -136,10 +136,10 @@ impl Row<'_> {
             // Safety: the column lies inside, and rows as the caller vouches.
             unsafe {
                 if self.has_above {
-                    values[0] = load::<S, FULL>(s, self.above.wrapping_add(p * self.channels), self.lanes);
+                    values[0] = s.load_lanes::<FULL>(self.above.wrapping_add(p * self.channels), self.lanes);
                 }
                 if self.has_below {
-                    values[1] = load::<S, FULL>(s, self.below.wrapping_add(p * self.channels), self.lanes);
+                    values[1] = s.load_lanes::<FULL>(self.below.wrapping_add(p * self.channels), self.lanes);
                 }
             }
         }

@@ -104,13 +104,13 @@ impl<'a> Sink<'a> {
         // Safety: the residual has the output's pixels and channels, and the caller vouches for those.
         unsafe {
             if let (false, Some(residual)) = (PLAIN, self.residual) {
-                sum = s.add(sum, load::<S, FULL>(s, residual.as_ptr().add(pixel * self.channels + c), lanes));
+                sum = s.add(sum, s.load_lanes::<FULL>(residual.as_ptr().add(pixel * self.channels + c), lanes));
             }
             if !PLAIN && self.adds {
-                sum = s.add(sum, load::<S, FULL>(s, to, lanes));
+                sum = s.add(sum, s.load_lanes::<FULL>(to, lanes));
             }
             let (low, high) = self.bounds;
-            store::<S, FULL>(s, s.min(s.splat(high), s.max(s.splat(low), sum)), to, lanes);
+            s.store_lanes::<FULL>(s.min(s.splat(high), s.max(s.splat(low), sum)), to, lanes);
         }
     }
 
@@ -134,26 +134,4 @@ impl<'a> Sink<'a> {
         // Safety: the pixels and channels exist, and this thread alone takes these channels.
         unsafe { block.take::<S, FULL>(s, |i| from.wrapping_add(i * self.pitch), pixels, before, c, lanes) };
     }
-}
-
-/// The first `lanes` lanes at `from`, all where `FULL`.
-///
-/// # Safety
-/// `lanes` floats at `from` can be read, at least as many as a vector has where `FULL`, else fewer.
-#[inline(always)]
-pub(super) unsafe fn load<S: Simd, const FULL: bool>(s: S, from: *const f32, lanes: usize) -> S::Vector {
-    debug_assert!(if FULL { lanes >= S::LANES } else { lanes < S::LANES }, "{lanes} lanes");
-    // Safety: as the caller vouches.
-    unsafe { if FULL { s.load(from) } else { s.load_first(from, lanes) } }
-}
-
-/// Stores the first `lanes` lanes to `to`, all where `FULL`.
-///
-/// # Safety
-/// As for [`load`], of writing.
-#[inline(always)]
-pub(super) unsafe fn store<S: Simd, const FULL: bool>(s: S, v: S::Vector, to: *mut f32, lanes: usize) {
-    debug_assert!(if FULL { lanes >= S::LANES } else { lanes < S::LANES }, "{lanes} lanes");
-    // Safety: as the caller vouches.
-    unsafe { if FULL { s.store(v, to) } else { s.store_first(v, to, lanes) } }
 }

@@ -2,7 +2,7 @@
 //! rows of outputs are walked from left to right, and each input vector is loaded once for all the outputs it belongs to.
 
 use super::cut::Piece;
-use super::sink::{Sink, load};
+use super::sink::Sink;
 use super::three;
 use crate::conv::pass::Pass;
 use crate::simd::{Kernel, Simd};
@@ -119,7 +119,7 @@ impl Walk<'_> {
                     for r in 0..STEP * (R - 1) + 3 {
                         if PLAIN || inside[r] {
                             // Safety: row and column lie inside the image, the channels exist.
-                            let v = unsafe { load::<S, FULL>(s, from.wrapping_add(r * line), lanes) };
+                            let v = unsafe { s.load_lanes::<FULL>(from.wrapping_add(r * line), lanes) };
                             for o in 0..R {
                                 if r >= STEP * o && r < STEP * o + 3 {
                                     $($sums[o] = s.fma(v, weights[(r - STEP * o) * 3 + $k], $sums[o]);)+

@@ -3,7 +3,6 @@
 //! and load each vector of x once for them.
 
 use super::general::WeightRow;
-use super::sink::{load, store};
 use super::walk;
 use crate::Cpu;
 use crate::conv::ConvGeometry;
@@ -106,7 +105,7 @@ impl Sums<'_> {
         let channels = self.pass.in_pitch();
         for tap in 0..self.pass.rows.taps * self.pass.cols.taps {
             // Safety: as the caller vouches.
-            unsafe { store::<S, FULL>(s, s.splat(0.0), self.copy.add(tap * channels + c), lanes) };
+            unsafe { s.store_lanes::<FULL>(s.splat(0.0), self.copy.add(tap * channels + c), lanes) };
         }
         if !self.walks {
             for row in self.rows.clone() {
@@ -148,7 +147,7 @@ impl Sums<'_> {
                 // Safety: as the caller vouches.
                 unsafe {
                     let to = self.copy.add(tap * channels + c);
-                    store::<S, FULL>(s, s.add(load::<S, FULL>(s, to, lanes), sums[tap]), to, lanes);
+                    s.store_lanes::<FULL>(s.add(s.load_lanes::<FULL>(to, lanes), sums[tap]), to, lanes);
                 }
             }
         }
@@ -184,7 +183,7 @@ impl Sums<'_> {
             if at < cols.points {
                 for o in 0..R {
                     // Safety: row + o and at lie inside dy, the channels exist.
-                    values[o] = unsafe { load::<S, FULL>(s, dy.add((o * cols.points + at) * channels + c), lanes) };
+                    values[o] = unsafe { s.load_lanes::<FULL>(dy.add((o * cols.points + at) * channels + c), lanes) };
                 }
             }
             values
@@ -198,7 +197,7 @@ impl Sums<'_> {
                     for r in 0..STEP * (R - 1) + 3 {
                         if inside[r] {
                             // Safety: row and column lie inside the image, the channels exist.
-                            let v = unsafe { load::<S, FULL>(s, from.wrapping_add(r * line), lanes) };
+                            let v = unsafe { s.load_lanes::<FULL>(from.wrapping_add(r * line), lanes) };
                             for o in 0..R {
                                 if r >= STEP * o && r < STEP * o + 3 {
                                     let k = (r - STEP * o) * 3;

@@ -3,7 +3,7 @@
 //! the weights are large, tiles are transformed first, and pieces are blocks of tiles × panels.
 
 use super::tiles::{Map, Place, Rows};
-use super::transforms::{Input, Output, Transform, columns, load};
+use super::transforms::{Input, Output, Transform, columns};
 use super::{Destination, Epilogue, Winograd};
 use crate::Cpu;
 use crate::conv::moments::{Block, block_len};
@@ -254,7 +254,7 @@ where
             None => s.splat(0.0),
         };
         // Safety: whole vectors of products were written for every frequency.
-        let t = unsafe { columns::<Output, S, T, M, true>(s, |r, c| from.wrapping_add((r * T + c) * step), lanes) };
+        let t = unsafe { columns::<Output, S, T, M, true>(s, |r, c| from.wrapping_add((r * T + c) * step), S::LANES) };
         for r in 0..M {
             let line = Output::line(s, t[r]);
             for c in 0..M {
@@ -268,14 +268,14 @@ where
                     unsafe {
                         if let Some(residual) = residual {
                             let residual = residual.as_ptr().wrapping_add(pixel * w.g.c_out + channel);
-                            v = s.add(v, load::<S, FULL>(s, residual, lanes));
+                            v = s.add(v, s.load_lanes::<FULL>(residual, lanes));
                         }
                         if *adds {
-                            v = s.add(v, load::<S, FULL>(s, to, lanes));
+                            v = s.add(v, s.load_lanes::<FULL>(to, lanes));
                         }
                         // NaN passes through as the second operand.
                         v = s.min(high, s.max(low, v));
-                        if FULL { s.store(v, to) } else { s.store_first(v, to, lanes) }
+                        s.store_lanes::<FULL>(v, to, lanes);
                     }
                 }
             }

@@ -30,7 +30,7 @@ pub(super) unsafe fn columns<L: Transform<I, O>, S: Simd, const I: usize, const 
         for r in 0..I {
             let from = from(r, c);
             // Safety: as the caller vouches.
-            column[r] = unsafe { load::<S, FULL>(s, from, lanes) };
+            column[r] = unsafe { s.load_lanes::<FULL>(from, lanes) };
         }
         let column = L::line(s, column);
         for r in 0..O {
@@ -60,16 +60,6 @@ pub(super) unsafe fn lines<L: Transform<I, O>, S: Simd, const I: usize, const O:
             unsafe { s.store(line[c], to.add((r * O + c) * step)) };
         }
     }
-}
-
-/// Loads `lanes` floats, a whole vector if `FULL`.
-///
-/// # Safety
-/// As for [`Simd::load_first`].
-#[inline(always)]
-pub(super) unsafe fn load<S: Simd, const FULL: bool>(s: S, from: *const f32, lanes: usize) -> S::Vector {
-    // Safety: as the caller vouches.
-    unsafe { if FULL { s.load(from) } else { s.load_first(from, lanes) } }
 }
 
 /// Bᵀ, of the input.

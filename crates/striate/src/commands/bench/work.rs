@@ -129,8 +129,8 @@ impl Work {
             Work::MaxPool(g) => self.input() + g.n * g.out_h * g.out_w * g.c * 3 / 2,
             Work::AvgPool(g, _) => self.input() + g.n * g.out_h * g.out_w * g.c,
             Work::GlobalAvgPool { n, map } => self.input() + n * map.c,
-            // Statistics, then the map itself; backward x, y and dy twice, and dx.
-            Work::BatchNorm { .. } => self.input() * if back { 7 } else { 3 },
+            // Statistics, then the map itself; backward x and dy twice, and dx.
+            Work::BatchNorm { .. } => self.input() * if back { 5 } else { 3 },
             Work::Response { .. } => self.input() * if back { 4 } else { 2 },
         };
         4 * floats
