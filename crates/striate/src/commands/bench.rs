@@ -137,7 +137,9 @@ impl Bench {
         } else {
             if args.explain_plan {
                 print_table(&PLAN_HEADER, &plan_rows(&graph, &timing))?;
-                print_line("\ncosts in millions of multiply-adds at the machine's peak\n")?;
+                print_line(
+                    "\ncosts in millions of multiply-adds at the machine's peak, for the images that a step takes at a time\n",
+                )?;
             }
             if let Some(limit) = &limit {
                 print_table(&HEADER, &rows(&graph, &timing, limit))?;
