@@ -30,6 +30,8 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Whether the order is drawn by lot, anew for every epoch.
     pub shuffle: bool,
+    /// Whether every class is drawn equally often, images of small ones several times an epoch; with `shuffle` only.
+    pub balanced: bool,
     /// Which epoch this is; enters the lots.
     pub epoch: u64,
     /// The batch to begin with; earlier ones are not decoded. For resuming within an epoch.
@@ -54,6 +56,7 @@ impl Default for LoaderOptions {
             batch: 32,
             seed: 0,
             shuffle: false,
+            balanced: false,
             epoch: 0,
             first_batch: 0,
             drop_last: false,
@@ -132,7 +135,11 @@ impl Loader {
         let ahead = options.ahead.max(1);
         let mut order: Vec<usize> = (0..split.len()).collect();
         if options.shuffle {
-            Lots::new(options.seed, &[ORDER, options.epoch]).shuffle(&mut order);
+            let mut lots = Lots::new(options.seed, &[ORDER, options.epoch]);
+            if options.balanced {
+                order = balanced(&split, &mut lots);
+            }
+            lots.shuffle(&mut order);
         }
         let batches = if options.drop_last { order.len() / batch } else { order.len().div_ceil(batch) };
         let next = options.first_batch.min(batches);
@@ -221,6 +228,28 @@ impl Loader {
 
 /// Keeps these draws apart from others of the same seed.
 const ORDER: u64 = 1;
+
+/// As many samples as there are, of every class that has any equally many (but for one): whole rounds through its members,
+/// each in an order drawn anew.
+fn balanced(split: &Split, lots: &mut Lots) -> Vec<usize> {
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (index, sample) in split.samples.iter().enumerate() {
+        members.entry(sample.label).or_default().push(index);
+    }
+    let classes = members.len();
+    let mut order = Vec::with_capacity(split.len());
+    for (class, mut members) in members.into_values().enumerate() {
+        let wanted = (class + 1) * split.len() / classes - class * split.len() / classes;
+        for taken in 0..wanted {
+            let place = taken % members.len();
+            if place == 0 {
+                lots.shuffle(&mut members);
+            }
+            order.push(members[place]);
+        }
+    }
+    order
+}
 
 impl Iterator for Loader {
     type Item = Batch;

@@ -1,9 +1,11 @@
 //! Training and using networks: recipes that fit the data, losses, optimisers, schedules, the loop, runs on disk, scores.
 
+mod checkpoint;
 mod error;
 mod evaluate;
 pub mod golden;
 pub mod gradients;
+mod lr_finder;
 mod metrics;
 mod model;
 mod optimizer;
@@ -13,8 +15,10 @@ mod schedule;
 mod stepper;
 mod trainer;
 
+pub use checkpoint::{Checkpoint, Progress};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Evaluator};
+pub use lr_finder::{RatePoint, RateTest, find_learning_rate};
 pub use metrics::{Confusion, Score, Tally, best};
 pub use model::{Card, Model, Trained};
 pub use optimizer::{Optimizer, Rule};

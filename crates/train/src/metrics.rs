@@ -16,7 +16,7 @@ pub struct Score {
 }
 
 /// Gathers a [`Score`] batch by batch.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     loss: f64,
     top1: usize,

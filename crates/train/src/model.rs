@@ -3,13 +3,12 @@
 use crate::{Score, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::Preprocessing;
 use striate_engine::{Parameters, Tensors};
 use striate_graph::Graph;
-use striate_weights::{ModelFile, Tensor};
+use striate_weights::{ModelFile, TensorRef, write_model};
 
 /// A network ready to be used.
 #[derive(Clone, Debug)]
@@ -69,15 +68,12 @@ impl Model {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let tensor = |(name, spec, values): (&str, &striate_graph::ParamSpec, &[f32])| {
-            (name.to_owned(), Tensor { shape: spec.shape.clone(), values: values.to_vec() })
-        };
-        let tensors: BTreeMap<_, _> = self.parameters.iter().map(tensor).collect();
         let details = match serde_json::to_value(&self.card) {
             Ok(Value::Object(details)) => details,
             other => return Err(contradiction(path, format!("its description has no JSON form: {other:?}"))),
         };
-        Ok(ModelFile { graph: (*self.graph).clone(), tensors, details }.write(path)?)
+        let tensors = self.parameters.iter().map(|(name, spec, values)| TensorRef { name, shape: &spec.shape, values });
+        Ok(write_model(path, &self.graph, &details, &tensors.collect::<Vec<_>>())?)
     }
 
     /// Reads a model file.

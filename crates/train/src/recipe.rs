@@ -56,6 +56,9 @@ pub struct Config {
     pub fingerprint: String,
     /// Passes over the training images.
     pub epochs: u32,
+    /// Epochs of each extension of the run, behind those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<u32>,
     /// Images a step.
     pub batch: usize,
     /// The highest learning rate.
@@ -134,6 +137,7 @@ impl Config {
             data: data.source.clone(),
             fingerprint: data.fingerprint.clone(),
             epochs: at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images)))?,
+            extensions: Vec::new(),
             batch,
             learning_rate: positive("--lr", wishes.learning_rate.unwrap_or(rate), false)?,
             warmup: positive("--warmup", wishes.warmup.unwrap_or(0.0), true)?,
@@ -157,6 +161,30 @@ impl Config {
     pub fn measure(&mut self, data: &DataSet, limits: Limits, workers: usize) -> Result<(), TrainError> {
         let (mean, std) = mean_std(&data.train, &self.preprocessing, SAMPLED, &limits, workers)?;
         self.preprocessing = self.preprocessing.clone().normalised_by(mean, std);
+        Ok(())
+    }
+
+    /// Epochs in all.
+    pub fn total_epochs(&self) -> u32 {
+        self.extensions.iter().fold(self.epochs, |sum, epochs| sum.saturating_add(*epochs))
+    }
+
+    /// Plans the run to end after `epochs` instead.
+    ///
+    /// # Errors
+    /// If that is before its present end.
+    pub fn extend(&mut self, epochs: u32) -> Result<(), TrainError> {
+        let planned = self.total_epochs();
+        match epochs.checked_sub(planned) {
+            Some(0) => {}
+            Some(more) => self.extensions.push(more),
+            None => {
+                return Err(TrainError::Setting(format!(
+                    "the run is planned for {planned} epochs, which --epochs {epochs} would cut short: its learning rates would \
+                     not be those of its plan"
+                )));
+            }
+        }
         Ok(())
     }
 

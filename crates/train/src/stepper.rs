@@ -1,6 +1,6 @@
 //! One training step after another: forward, cross-entropy, backward, update.
 
-use crate::{Optimizer, Rule, TrainError};
+use crate::{Checkpoint, Optimizer, Rule, TrainError};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use striate_engine::{Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
@@ -109,6 +109,41 @@ impl Stepper {
     /// The parameters as they now are, without the rest.
     pub fn into_parameters(self) -> Parameters {
         self.parameters
+    }
+
+    /// The optimiser as it now is.
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    /// Takes parameters and optimiser back to a checkpoint.
+    ///
+    /// # Errors
+    /// If it is another network's.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        checkpoint.restore(&mut self.parameters, &mut self.optimizer)
+    }
+
+    /// Where, with these images, the first value is that is no number: a parameter's name or a node's. `None` where all are
+    /// finite, or there is no memory to look.
+    pub fn first_not_finite(&self, images: &[f32], labels: &[u32], seed: u64) -> Option<String> {
+        let broken = |values: &[f32]| values.iter().any(|v| !v.is_finite());
+        if let Some((name, ..)) = self.parameters.iter().find(|(.., values)| broken(values)) {
+            return Some(format!("the parameter `{name}`"));
+        }
+        if broken(images) {
+            return Some("the images".into());
+        }
+        let request = Request {
+            taps: self.graph.ids().collect(),
+            backward_from: Vec::new(),
+            parameter_gradients: false,
+            ..Request::train(&self.graph, labels.len())
+        };
+        let mut session = Session::new(self.graph.clone(), self.cpu.clone(), &request).ok()?;
+        session.forward(&self.parameters, images, labels.len(), seed).ok()?;
+        let found = self.graph.ids().find(|id| session.activation(*id).is_ok_and(broken))?;
+        Some(format!("the node `{}`", self.graph.node(found).name))
     }
 
     /// The last step's gradients.

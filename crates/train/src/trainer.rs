@@ -1,11 +1,14 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
-use crate::{Card, Config, EpochRow, Evaluator, Model, RunDir, Schedule, Score, Stepper, Tally, TrainError, Trained};
+use crate::{
+    Card, Checkpoint, Config, EpochRow, Evaluator, Model, Progress, RunDir, Schedule, Score, Stepper, Tally, TrainError,
+    Trained,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-use striate_data::{DataSet, LeftOut, Loader, LoaderOptions};
+use std::time::{Duration, Instant};
+use striate_data::{Batch, DataSet, LeftOut, Loader, LoaderOptions};
 use striate_engine::{Parameters, Scheme};
 use striate_kernels::{Cpu, hash};
 
@@ -23,6 +26,10 @@ pub struct Job<'a> {
     pub limits: striate_data::Limits,
     /// Becomes true when the run is to end after the current step.
     pub stop: &'a AtomicBool,
+    /// Where the run goes on; `None` begins it.
+    pub resume: Option<Checkpoint>,
+    /// A checkpoint is written this often, beside those at the end of every epoch.
+    pub checkpoint_every: Duration,
 }
 
 /// A step that was just made.
@@ -52,6 +59,8 @@ pub trait Watch {
     fn epoch(&mut self, row: &EpochRow, best: bool);
     /// Files that turned out unreadable, and were left out of the epoch's batches.
     fn left_out(&mut self, files: &[LeftOut]);
+    /// Something happened that the user should know of.
+    fn note(&mut self, what: &str);
 }
 
 /// How a run ended.
@@ -73,55 +82,37 @@ pub struct Outcome {
     pub model: PathBuf,
 }
 
-/// Trains a network by the configuration, and writes the run's files.
+/// Trains a network by the configuration, and writes the run's files. What a stopped run left off is taken up where it was:
+/// weights and metrics become, to the bit, those of a run that was never stopped.
 ///
 /// # Errors
 /// If the network cannot be built or run, a file cannot be written, or the loss is no longer a number.
 pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<Outcome, TrainError> {
-    let start = Instant::now();
     let mut t = Trainer::new(job)?;
     run.write_config(job.config)?;
-    let mut best: Option<(Score, u32)> = None;
-    let mut finished = 0;
-    for epoch in 1..=job.config.epochs {
-        let Some((trained, images_per_second)) = t.epoch(epoch, start, watch)? else { break };
-        let val = t.validate(watch)?;
-        if job.stop.load(Ordering::Relaxed) && val.is_none() && !job.data.val.is_empty() {
-            break;
-        }
-        let score = val.unwrap_or(trained);
-        t.check_finite(epoch, score)?;
-        finished = epoch;
-        let model = t.model(epoch, Some(score));
-        model.write(&run.last())?;
-        let is_best = best.is_none_or(|(b, _)| val.is_none() || (score.accuracy, -score.loss) > (b.accuracy, -b.loss));
-        if is_best {
-            best = Some((score, epoch));
-            model.write(&run.best())?;
-        }
-        let row = EpochRow {
-            epoch,
-            learning_rate: t.schedule.at(t.steps_done.saturating_sub(1)),
-            train_loss: trained.loss,
-            train_accuracy: trained.accuracy,
-            val_loss: val.map(|v| v.loss),
-            val_accuracy: val.map(|v| v.accuracy),
-            val_top5: val.map(|v| v.top5),
-            images_per_second,
-            seconds: start.elapsed().as_secs_f64(),
-        };
-        run.add_row(row.clone())?;
-        watch.epoch(&row, is_best);
+    if let Some(checkpoint) = &job.resume {
+        t.restore(checkpoint)?;
     }
-    let stopped = finished < job.config.epochs;
+    run.set_rows(t.progress.rows.clone())?;
+    let planned = job.config.total_epochs();
+    while t.progress.epoch <= planned {
+        match t.epoch(run, watch) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e @ TrainError::Diverged { .. }) => t.take_back(run, watch, e)?,
+            Err(e) => return Err(e),
+        }
+    }
+    let stopped = t.progress.epoch <= planned;
     if stopped {
+        t.keep(run)?;
         // The weights of the unfinished epoch are the newest there are; nothing was scored with them.
-        t.model(finished, None).write(&run.last())?;
+        t.model(t.progress.epoch - 1, None).write(&run.last())?;
     }
-    let (score, best_epoch) = best.unwrap_or_default();
+    let (score, best_epoch) = t.progress.best.unwrap_or_default();
     let model = if best_epoch > 0 { run.best() } else { run.last() };
-    let planned = job.config.epochs;
-    Ok(Outcome { score, best_epoch, epochs: finished, planned, stopped, seconds: start.elapsed().as_secs_f64(), model })
+    let (epochs, seconds) = (t.progress.epoch - 1, t.seconds());
+    Ok(Outcome { score, best_epoch, epochs, planned, stopped, seconds, model })
 }
 
 /// A network in training.
@@ -131,7 +122,10 @@ struct Trainer<'a> {
     schedule: Schedule,
     evaluator: Evaluator,
     steps_per_epoch: u64,
-    steps_done: u64,
+    progress: Progress,
+    /// When this process took the run up, and when it last wrote a checkpoint.
+    begun: Instant,
+    kept: Instant,
 }
 
 impl<'a> Trainer<'a> {
@@ -149,6 +143,7 @@ impl<'a> Trainer<'a> {
             curve: config.schedule,
             warmup: (config.warmup * steps_per_epoch as f64).round() as u64,
             steps: steps_per_epoch * u64::from(config.epochs),
+            extensions: config.extensions.iter().map(|epochs| steps_per_epoch * u64::from(*epochs)).collect(),
         };
         Ok(Trainer {
             evaluator: Evaluator::new(graph.clone(), job.cpu.clone(), batch)?,
@@ -156,16 +151,103 @@ impl<'a> Trainer<'a> {
             job,
             schedule,
             steps_per_epoch,
-            steps_done: 0,
+            progress: Progress::default(),
+            begun: Instant::now(),
+            kept: Instant::now(),
         })
     }
 
-    /// One pass over the training images: its score and images per second; `None` if it was stopped.
-    fn epoch(&mut self, epoch: u32, start: Instant, watch: &mut dyn Watch) -> Result<Option<(Score, f64)>, TrainError> {
-        let begun = Instant::now();
-        let mut loader =
-            Loader::new(self.job.data.train.clone(), self.job.config.preprocessing.clone(), self.options(epoch));
-        let (mut tally, mut step) = (Tally::default(), 0);
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        self.stepper.restore(checkpoint)?;
+        self.progress = checkpoint.progress.clone();
+        self.begun = Instant::now();
+        Ok(())
+    }
+
+    /// Writes a checkpoint.
+    fn keep(&mut self, run: &RunDir) -> Result<(), TrainError> {
+        self.progress.updates = self.stepper.optimizer().steps();
+        let progress = Progress { seconds: self.seconds(), ..self.progress.clone() };
+        Checkpoint::write(&run.checkpoints(), &progress, self.stepper.parameters(), self.stepper.optimizer())?;
+        self.kept = Instant::now();
+        Ok(())
+    }
+
+    /// Takes a run whose loss is no longer a number back to its last checkpoint, to go on at half the rate; gives it up where
+    /// that did not help before, or where there is no checkpoint.
+    fn take_back(&mut self, run: &mut RunDir, watch: &mut dyn Watch, why: TrainError) -> Result<(), TrainError> {
+        /// What rates are halved down to.
+        const LEAST: f64 = 1.0 / 8.0;
+        let factor = self.progress.rate_factor / 2.0;
+        let Ok(checkpoint) = Checkpoint::read(&run.checkpoints(), |e| watch.note(&e.to_string())) else {
+            return Err(why);
+        };
+        if factor < LEAST {
+            return Err(why);
+        }
+        let seconds = self.seconds();
+        self.restore(&checkpoint)?;
+        (self.progress.rate_factor, self.progress.seconds) = (factor, seconds);
+        let (epoch, batches) = (self.progress.epoch, self.progress.batches);
+        watch.note(&format!(
+            "{why}; taken back to the checkpoint before step {} of epoch {epoch}, to go on at {factor} of the planned rates",
+            batches + 1
+        ));
+        run.set_rows(self.progress.rows.clone())
+    }
+
+    /// Seconds of training, those before the run was taken up included.
+    fn seconds(&self) -> f64 {
+        self.progress.seconds + self.begun.elapsed().as_secs_f64()
+    }
+
+    /// What is left of an epoch: steps, the score on the held-out images, the files. False if it was stopped.
+    fn epoch(&mut self, run: &mut RunDir, watch: &mut dyn Watch) -> Result<bool, TrainError> {
+        let Some(images_per_second) = self.steps(run, watch)? else { return Ok(false) };
+        let trained = self.progress.tally.score();
+        let val = self.validate(watch)?;
+        if self.job.stop.load(Ordering::Relaxed) && val.is_none() && !self.job.data.val.is_empty() {
+            return Ok(false);
+        }
+        let (epoch, score) = (self.progress.epoch, val.unwrap_or(trained));
+        self.check_finite(epoch, score)?;
+        let model = self.model(epoch, Some(score));
+        model.write(&run.last())?;
+        let best = self.progress.best;
+        let is_best = best.is_none_or(|(b, _)| val.is_none() || (score.accuracy, -score.loss) > (b.accuracy, -b.loss));
+        if is_best {
+            self.progress.best = Some((score, epoch));
+            model.write(&run.best())?;
+        }
+        let row = EpochRow {
+            epoch,
+            learning_rate: self.rate(self.progress.steps.saturating_sub(1)),
+            train_loss: trained.loss,
+            train_accuracy: trained.accuracy,
+            val_loss: val.map(|v| v.loss),
+            val_accuracy: val.map(|v| v.accuracy),
+            val_top5: val.map(|v| v.top5),
+            images_per_second,
+            seconds: self.seconds(),
+        };
+        run.add_row(row.clone())?;
+        watch.epoch(&row, is_best);
+        self.progress.rows.push(row);
+        (self.progress.epoch, self.progress.batches, self.progress.tally) = (epoch + 1, 0, Tally::default());
+        self.keep(run)?;
+        Ok(true)
+    }
+
+    fn rate(&self, step: u64) -> f64 {
+        self.progress.rate_factor * self.schedule.at(step)
+    }
+
+    /// The steps that are left of the epoch: images per second; `None` if they were stopped.
+    fn steps(&mut self, run: &RunDir, watch: &mut dyn Watch) -> Result<Option<f64>, TrainError> {
+        let (begun, before, epoch) = (Instant::now(), self.progress.tally.images(), self.progress.epoch);
+        let data = self.job.data.train.clone();
+        let mut loader = Loader::new(data, self.job.config.preprocessing.clone(), self.options(epoch));
+        let speed = |images: usize| (images - before) as f64 / begun.elapsed().as_secs_f64();
         while let Some(batch) = loader.next() {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -173,31 +255,44 @@ impl<'a> Trainer<'a> {
             if !batch.failed.is_empty() {
                 watch.left_out(&batch.failed);
             }
-            step += 1;
-            let learning_rate = self.schedule.at(self.steps_done);
+            let learning_rate = self.rate(self.progress.steps);
             if !batch.is_empty() {
-                let seed = hash(self.job.config.seed, self.steps_done);
+                let seed = hash(self.job.config.seed, self.progress.steps);
                 let (loss, logits) = self.stepper.step(&batch.images, &batch.labels, learning_rate, seed)?;
-                let _ = tally.add(logits, &batch.labels, loss);
+                let _ = self.progress.tally.add(logits, &batch.labels, loss);
                 if !loss.is_finite() {
-                    return Err(TrainError::Diverged { loss, epoch, step, lr: learning_rate });
+                    return Err(self.diverged(loss, &batch, seed));
                 }
             }
-            self.steps_done += 1;
-            let elapsed = start.elapsed().as_secs_f64();
+            self.progress.batches += 1;
+            self.progress.steps += 1;
+            let (done, total) = (self.progress.steps, self.schedule.total());
             watch.step(&StepReport {
                 epoch,
-                step,
+                step: self.progress.batches as u64,
                 steps: self.steps_per_epoch,
-                score: tally.score(),
-                images_per_second: tally.images() as f64 / begun.elapsed().as_secs_f64(),
+                score: self.progress.tally.score(),
+                images_per_second: speed(self.progress.tally.images()),
                 learning_rate,
-                seconds_left: elapsed / self.steps_done as f64 * (self.schedule.steps - self.steps_done) as f64,
+                seconds_left: self.seconds() / done as f64 * (total - done) as f64,
             });
             loader.recycle(batch);
+            if self.kept.elapsed() >= self.job.checkpoint_every {
+                // A full disk now may have room at the end of the epoch; the last checkpoint is still there.
+                if let Err(e) = self.keep(run) {
+                    watch.note(&format!("no checkpoint could be written: {e}"));
+                    self.kept = Instant::now();
+                }
+            }
         }
-        let images_per_second = tally.images() as f64 / begun.elapsed().as_secs_f64();
-        Ok(Some((tally.score(), images_per_second)))
+        Ok(Some(speed(self.progress.tally.images())))
+    }
+
+    /// What went wrong in a step, and where.
+    fn diverged(&mut self, loss: f64, batch: &Batch, seed: u64) -> TrainError {
+        let place = self.stepper.first_not_finite(&batch.images, &batch.labels, seed);
+        let (epoch, step) = (self.progress.epoch, self.progress.batches as u64 + 1);
+        TrainError::Diverged { loss, epoch, step, lr: self.rate(self.progress.steps), place }
     }
 
     fn options(&self, epoch: u32) -> LoaderOptions {
@@ -208,6 +303,7 @@ impl<'a> Trainer<'a> {
             seed: config.seed,
             shuffle: true,
             epoch: u64::from(epoch),
+            first_batch: self.progress.batches,
             drop_last: !keeps_rest(self.job.data.train.len(), batch),
             augment: Some(config.augment.clone()),
             workers: self.job.workers,
@@ -237,9 +333,11 @@ impl<'a> Trainer<'a> {
         if whole && score.loss.is_finite() {
             return Ok(());
         }
+        let broken = |(name, _, values): (&str, _, &[f32])| (!values.iter().all(|v| v.is_finite())).then(|| name.to_owned());
+        let place = self.stepper.parameters().iter().find_map(broken).map(|name| format!("the parameter `{name}`"));
         let loss = if whole { score.loss } else { f64::NAN };
-        let lr = self.schedule.at(self.steps_done.saturating_sub(1));
-        Err(TrainError::Diverged { loss, epoch, step: self.steps_per_epoch, lr })
+        let lr = self.rate(self.progress.steps.saturating_sub(1));
+        Err(TrainError::Diverged { loss, epoch, step: self.steps_per_epoch, lr, place })
     }
 
     fn model(&self, epoch: u32, score: Option<Score>) -> Model {
@@ -249,7 +347,7 @@ impl<'a> Trainer<'a> {
             fingerprint: data.fingerprint.clone(),
             images: data.train.len(),
             epoch,
-            epochs: config.epochs,
+            epochs: config.total_epochs(),
             seed: config.seed,
             val_share: config.val_share,
             score,

@@ -3,11 +3,11 @@
 //! names and shapes that the network's parameters have; values are f32, little-endian. The same model gives the same bytes.
 
 use crate::header::{Header, Problem, floats};
+use crate::tensor_file::{self, TensorRef};
 use crate::{WeightsError, write_atomic};
 use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -42,19 +42,8 @@ impl ModelFile {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), WeightsError> {
-        let content = |why: String| WeightsError::Content { path: path.to_path_buf(), why };
-        let network: Value = serde_json::from_str(&self.graph.to_json()).map_err(|e| content(e.to_string()))?;
-        let document = serde_json::json!({"version": VERSION, "network": network, "details": self.details});
-        let bytes: BTreeMap<&String, Vec<u8>> =
-            self.tensors.iter().map(|(n, t)| (n, t.values.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
-        let mut views = Vec::new();
-        for (name, tensor) in &self.tensors {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name]);
-            views.push((name, view.map_err(|e| content(format!("tensor `{name}`: {e}")))?));
-        }
-        let metadata = HashMap::from([(KEY.to_owned(), document.to_string())]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| content(e.to_string()))?;
-        write_atomic(path, |w| w.write_all(&file))
+        let tensors = self.tensors.iter().map(|(name, t)| TensorRef { name, shape: &t.shape, values: &t.values });
+        write_model(path, &self.graph, &self.details, &tensors.collect::<Vec<_>>())
     }
 
     /// Reads a file and checks that every parameter of its network is there, with its shape, and nothing else.
@@ -95,6 +84,22 @@ impl ModelFile {
     }
 }
 
+/// Writes a model file from where its values are, whole or not at all.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_model(
+    path: &Path,
+    graph: &Graph,
+    details: &Map<String, Value>,
+    tensors: &[TensorRef<'_>],
+) -> Result<(), WeightsError> {
+    let content = |why: String| WeightsError::Content { path: path.to_path_buf(), why };
+    let network: Value = serde_json::from_str(&graph.to_json()).map_err(|e| content(e.to_string()))?;
+    let document = serde_json::json!({"version": VERSION, "network": network, "details": details});
+    write_atomic(path, |w| tensor_file::write(w, KEY, &document, tensors))
+}
+
 /// The tensors that the network asks for, in the file's order. What the network declares is compared with what the file holds
 /// before anything is allocated by it.
 fn tensors(mut file: impl Read, header: &Header, graph: &Graph) -> Result<BTreeMap<String, Tensor>, Problem> {
@@ -126,6 +131,7 @@ fn tensors(mut file: impl Read, header: &Header, graph: &Graph) -> Result<BTreeM
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use safetensors::tensor::TensorView;
     use std::fs;
     use striate_graph::layers::{Linear, Rbf};
     use striate_graph::{Builder, Shape};
