@@ -1,6 +1,8 @@
 //! Training and using networks: recipes that fit the data, losses, optimisers, schedules, the loop, runs on disk, scores.
 
+mod average;
 mod checkpoint;
+mod clip;
 mod error;
 mod evaluate;
 pub mod golden;
@@ -15,7 +17,9 @@ mod schedule;
 mod stepper;
 mod trainer;
 
+pub use average::Average;
 pub use checkpoint::{Checkpoint, Progress};
+pub use clip::{clip, norm};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Evaluator};
 pub use lr_finder::{RatePoint, RateTest, find_learning_rate};
