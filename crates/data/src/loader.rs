@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 const PIECE: usize = 16;
 
 /// How batches are made.
+#[allow(clippy::struct_excessive_bools)] // Choices that do not depend on each other.
 #[derive(Clone, Debug)]
 pub struct LoaderOptions {
     /// Images in a batch, at least 1.

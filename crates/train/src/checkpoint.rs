@@ -94,7 +94,7 @@ impl Checkpoint {
         let [next, newest, before] = [NEXT, NEWEST, BEFORE].map(|name| folder.join(name));
         StateFile::write(&next, &description, &tensors)?;
         match fs::rename(&newest, &before) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(&newest)(e)),
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(failed(&newest)(e)),
             _ => fs::rename(&next, &newest).map_err(failed(&next)),
         }
     }
@@ -113,7 +113,8 @@ impl Checkpoint {
                     found = Some(checkpoint);
                     break;
                 }
-                Err(TrainError::Weights(WeightsError::Read { source, .. })) if source.kind() == ErrorKind::NotFound => {}
+                Err(TrainError::Weights(WeightsError::Read { source, .. })) if source.kind() == ErrorKind::NotFound => {
+                }
                 Err(e) => hear(&e),
             }
         }
@@ -125,8 +126,10 @@ impl Checkpoint {
 
     fn read_file(path: &Path) -> Result<Checkpoint, TrainError> {
         let mut file = StateFile::read(path)?;
-        let progress = serde_json::from_value(file.description.take())
-            .map_err(|e| TrainError::Model { path: path.to_path_buf(), why: format!("its position is unreadable: {e}") })?;
+        let progress = serde_json::from_value(file.description.take()).map_err(|e| TrainError::Model {
+            path: path.to_path_buf(),
+            why: format!("its position is unreadable: {e}"),
+        })?;
         Ok(Checkpoint { progress, file, path: path.to_path_buf() })
     }
 
@@ -209,9 +212,8 @@ mod tests {
         assert!(e.contains("no checkpoint"), "{e}");
         write(dir.path(), 1, &p, &o);
         write(dir.path(), 2, &p, &o);
-        let steps = |told: &mut Vec<String>| {
-            Checkpoint::read(dir.path(), |e| told.push(e.to_string())).unwrap().progress.steps
-        };
+        let steps =
+            |told: &mut Vec<String>| Checkpoint::read(dir.path(), |e| told.push(e.to_string())).unwrap().progress.steps;
         let mut told = Vec::new();
         assert_eq!((steps(&mut told), told.len()), (2, 0));
         let newest = dir.path().join(NEWEST);

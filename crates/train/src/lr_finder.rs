@@ -113,9 +113,8 @@ fn conclude(losses: &[f64]) -> RateTest {
     /// Steps over which the fall is measured: half of a power of ten.
     const SPAN: usize = STEPS as usize / 14;
     let smooth = smoothed(losses);
-    let points: Vec<RatePoint> = (0..losses.len())
-        .map(|i| RatePoint { rate: rate(i as u32), loss: losses[i], smooth: smooth[i] })
-        .collect();
+    let points: Vec<RatePoint> =
+        (0..losses.len()).map(|i| RatePoint { rate: rate(i as u32), loss: losses[i], smooth: smooth[i] }).collect();
     let fall = |i: usize| smooth[i - SPAN] - smooth[i];
     let finite = (SPAN..smooth.len()).filter(|&i| smooth[i].is_finite());
     let steepest = finite.max_by(|&a, &b| fall(a).total_cmp(&fall(b))).filter(|&i| fall(i) > 0.0);

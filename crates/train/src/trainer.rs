@@ -1,8 +1,8 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
 use crate::{
-    Card, Checkpoint, Config, EpochRow, Evaluator, Model, Progress, RunDir, Schedule, Score, Stepper, Tally, TrainError,
-    Trained,
+    Card, Checkpoint, Config, EpochRow, Evaluator, Model, Progress, RunDir, Schedule, Score, Stepper, Tally,
+    TrainError, Trained,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -333,7 +333,8 @@ impl<'a> Trainer<'a> {
         if whole && score.loss.is_finite() {
             return Ok(());
         }
-        let broken = |(name, _, values): (&str, _, &[f32])| (!values.iter().all(|v| v.is_finite())).then(|| name.to_owned());
+        let broken =
+            |(name, _, values): (&str, _, &[f32])| (!values.iter().all(|v| v.is_finite())).then(|| name.to_owned());
         let place = self.stepper.parameters().iter().find_map(broken).map(|name| format!("the parameter `{name}`"));
         let loss = if whole { score.loss } else { f64::NAN };
         let lr = self.rate(self.progress.steps.saturating_sub(1));

@@ -7,10 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use striate_data::{DataSet, LeftOut, Limits, LoaderOptions, OpenOptions, Silent, Split};
 use striate_kernels::Cpu;
 use striate_train::{
-    Config, Curve, EpochRow, Job, Model, Outcome, RunDir, StepReport, TrainError, Watch, Wishes, train,
+    Checkpoint, Config, Curve, EpochRow, Job, Model, Outcome, RunDir, StepReport, TrainError, Watch, Wishes, train,
 };
 
 /// Every eighth of the digits, with a short last batch to train on and one to score.
@@ -46,6 +47,7 @@ struct Notes<'a> {
     steps: u64,
     stop_after: Option<u64>,
     stop: &'a AtomicBool,
+    told: Vec<String>,
 }
 
 impl Watch for Notes<'_> {
@@ -62,6 +64,9 @@ impl Watch for Notes<'_> {
     fn left_out(&mut self, files: &[LeftOut]) {
         panic!("{files:?}");
     }
+    fn note(&mut self, what: &str) {
+        self.told.push(what.to_owned());
+    }
 }
 
 /// What a run leaves behind.
@@ -69,19 +74,39 @@ struct Run {
     outcome: Result<Outcome, TrainError>,
     rows: Vec<(EpochRow, bool)>,
     steps: u64,
+    told: Vec<String>,
     dir: RunDir,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn run(config: &Config, data: &DataSet, threads: usize, workers: usize, stop_after: Option<u64>) -> Run {
     let folder = tempfile::tempdir().unwrap();
+    let dir = RunDir::create(folder.path(), "run").unwrap();
+    go(config, data, (threads, workers), stop_after, (dir, folder), false)
+}
+
+/// Goes on with a run from its last checkpoint.
+fn resume(run: Run, config: &Config, threads: (usize, usize), stop_after: Option<u64>) -> Run {
+    let dir = RunDir::open(run.dir.path()).unwrap();
+    go(config, digits(), threads, stop_after, (dir, run.folder), true)
+}
+
+fn go(
+    config: &Config,
+    data: &DataSet,
+    (threads, workers): (usize, usize),
+    stop_after: Option<u64>,
+    (mut dir, folder): (RunDir, tempfile::TempDir),
+    resumes: bool,
+) -> Run {
     let stop = AtomicBool::new(false);
-    let mut dir = RunDir::create(folder.path(), "run").unwrap();
     let cpu = Arc::new(Cpu::new(threads).unwrap());
-    let job = Job { config, data, cpu, workers, limits: Limits::default(), stop: &stop };
-    let mut notes = Notes { rows: Vec::new(), steps: 0, stop_after, stop: &stop };
+    let resume = resumes.then(|| Checkpoint::read(&dir.checkpoints(), |e| panic!("{e}")).unwrap());
+    let limits = Limits::default();
+    let job = Job { config, data, cpu, workers, limits, stop: &stop, resume, checkpoint_every: Duration::MAX };
+    let mut notes = Notes { rows: Vec::new(), steps: 0, stop_after, stop: &stop, told: Vec::new() };
     let outcome = train(&job, &mut dir, &mut notes);
-    Run { outcome, rows: notes.rows, steps: notes.steps, dir, _folder: folder }
+    Run { outcome, rows: notes.rows, steps: notes.steps, told: notes.told, dir, folder }
 }
 
 fn bits(path: &Path) -> Vec<(String, Vec<u32>)> {
@@ -159,6 +184,76 @@ fn a_stopped_run_leaves_its_newest_weights() {
         assert_eq!(r.dir.best().exists(), epochs > 0);
         let card = Model::read(&r.dir.last()).unwrap().card.trained.unwrap();
         assert_eq!((card.epoch, card.score), (epochs, None), "nothing was scored with these weights");
+    }
+}
+
+#[test]
+fn a_resumed_run_becomes_what_it_would_have_been() {
+    for (model, optimizer) in [("lenet5", "adamw"), ("resnet20", "sgd")] {
+        let mut config = config(model, 3);
+        config.optimizer = striate_train::Rule::named(optimizer).unwrap();
+        let steps = digits().train.len().div_ceil(16) as u64;
+        let whole = run(&config, digits(), 2, 2, None);
+        let rows = fs::read_to_string(whole.dir.path().join("metrics.csv")).unwrap();
+        // Early, at the end of an epoch before it is scored, right behind it, and twice.
+        for stops in [vec![1], vec![steps], vec![steps + 1], vec![7, 2 * steps - 3]] {
+            let mut r = run(&config, digits(), 1, 1, Some(stops[0]));
+            for stop in &stops[1..] {
+                r = resume(r, &config, (2, 3), Some(stop - stops[0]));
+            }
+            assert!(r.outcome.as_ref().unwrap().stopped);
+            let r = resume(r, &config, (2, 2), None);
+            let outcome = r.outcome.as_ref().unwrap();
+            assert_eq!((outcome.stopped, outcome.epochs), (false, 3));
+            assert_eq!(outcome.score, whole.outcome.as_ref().unwrap().score);
+            assert!(fs::read(r.dir.last()).unwrap() == fs::read(whole.dir.last()).unwrap(), "{model}, {stops:?}");
+            assert!(fs::read(r.dir.best()).unwrap() == fs::read(whole.dir.best()).unwrap(), "{model}, {stops:?}");
+            let untimed = |text: &str| -> Vec<String> {
+                text.lines().map(|l| l.rsplitn(3, ',').nth(2).unwrap_or(l).to_owned()).collect()
+            };
+            let resumed = fs::read_to_string(r.dir.path().join("metrics.csv")).unwrap();
+            assert_eq!(untimed(&resumed), untimed(&rows), "{model}, {stops:?}");
+            assert!(r.told.is_empty(), "{:?}", r.told);
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_can_be_extended() {
+    let mut config = config("lenet5", 2);
+    let first = run(&config, digits(), 2, 2, None);
+    let rows = fs::read_to_string(first.dir.path().join("metrics.csv")).unwrap();
+    let e = config.extend(1).unwrap_err().to_string();
+    assert!(e.contains("planned for 2 epochs") && e.contains("--epochs 1"), "{e}");
+    config.extend(3).unwrap();
+    let longer = resume(first, &config, (2, 2), None);
+    assert_eq!(longer.outcome.as_ref().unwrap().epochs, 3);
+    let after = fs::read_to_string(longer.dir.path().join("metrics.csv")).unwrap();
+    assert!(after.starts_with(&rows) && after.lines().count() == 4, "{after}");
+    // From a fifth of the highest rate down to nothing.
+    assert!(longer.rows[0].0.learning_rate.abs() < 1e-12);
+    assert_eq!(longer.dir.config::<Config>().unwrap().total_epochs(), 3);
+    // What was never stopped between gives the same.
+    let mut planned = Config { extensions: Vec::new(), ..config.clone() };
+    planned.extend(3).unwrap();
+    let straight = run(&planned, digits(), 2, 2, None);
+    assert!(bits(&straight.dir.last()) == bits(&longer.dir.last()));
+}
+
+#[test]
+fn a_run_that_diverges_is_taken_back_to_its_checkpoint() {
+    let config = Config { learning_rate: 0.05, ..config("lenet5", 2) };
+    let steps = digits().train.len().div_ceil(16) as u64;
+    let r = run(&config, digits(), 2, 2, Some(steps + 5));
+    // Rates that cannot do from here on, but the eighth of which can.
+    let wild = Config { learning_rate: 1e30, ..config };
+    let r = resume(r, &wild, (2, 2), None);
+    let e = r.outcome.unwrap_err().to_string();
+    assert!(e.contains("in epoch 2") && e.contains("first in the"), "{e}");
+    assert_eq!(r.told.len(), 3, "{:?}", r.told);
+    for (told, factor) in r.told.iter().zip(["0.5", "0.25", "0.125"]) {
+        let place = format!("taken back to the checkpoint before step 6 of epoch 2, to go on at {factor} of");
+        assert!(told.contains(&place), "{told}");
     }
 }
 
