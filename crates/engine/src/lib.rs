@@ -39,5 +39,5 @@ mod sweep;
 pub use error::EngineError;
 pub use explain::{Choice, StepPlan};
 pub use parameters::{Parameters, Scheme, Tensors};
-pub use plan::{Memory, Request};
+pub use plan::{Memory, Precision, Request};
 pub use session::{NodeTime, Session};

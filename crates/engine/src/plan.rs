@@ -35,6 +35,21 @@ pub struct Request {
     pub passes: bool,
     /// The algorithm of the convolutions to which it applies, instead of the cheapest.
     pub algorithm: Option<Algorithm>,
+    /// Training: what is cheap to compute is computed again in the backward sweep instead of being kept for it. Results stay
+    /// the same, bit for bit.
+    pub recompute: bool,
+    /// How activations and their gradients are kept.
+    pub precision: Precision,
+}
+
+/// How activations, and gradients by them, are kept between layers. Parameters, statistics, losses and all sums are f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// As 32-bit numbers.
+    #[default]
+    F32,
+    /// As bfloat16, half as long: 8 bits of mantissa, the exponents of f32. What is tapped stays f32.
+    Bf16,
 }
 
 impl Request {
@@ -49,6 +64,8 @@ impl Request {
             gradient_taps: Vec::new(),
             passes: true,
             algorithm: None,
+            recompute: false,
+            precision: Precision::F32,
         }
     }
 
