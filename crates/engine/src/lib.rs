@@ -25,6 +25,7 @@
 //! ```
 
 mod arena;
+mod bands;
 mod error;
 mod explain;
 mod forward;
@@ -36,6 +37,7 @@ mod session;
 mod stages;
 mod sweep;
 
+pub use bands::{Band, Bands};
 pub use error::EngineError;
 pub use explain::{Choice, StepPlan};
 pub use parameters::{Parameters, Scheme, Tensors};
