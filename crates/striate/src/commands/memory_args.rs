@@ -93,7 +93,8 @@ impl MemoryArgs {
         let limit = self.limit(need.program)?;
         if let Some(limit) = limit.filter(|limit| need.total() > *limit) {
             let (need, limit) = (bytes(need.total()), bytes(limit));
-            anyhow::bail!("the network takes {need}, and {limit} may be had: lower the batch or the image size");
+            let are = if self.memory_limit.is_some() { "may be had" } else { "are free" };
+            anyhow::bail!("the network takes {need}, and {limit} {are}: lower the batch or the image size");
         }
         Ok(Budget { choice: Choice { economy: Economy::NONE, need, unsaved: need }, limit })
     }
