@@ -1,6 +1,6 @@
 //! What a session has decided: its steps, which nodes are joined in each, and which algorithm computes it at what cost.
 
-use crate::plan::Planned;
+use crate::plan::{Planned, Precision};
 use crate::session::Session;
 use striate_graph::NodeId;
 use striate_kernels::Algorithm;
@@ -11,8 +11,10 @@ pub struct StepPlan {
     /// The nodes it computes together, inputs before users.
     pub nodes: Vec<NodeId>,
     /// The images that it takes at a time, at most: fewer than the batch where maps are large and nothing but the output of a
-    /// prediction is asked for.
+    /// prediction is asked for, or where bf16 is widened.
     pub images: usize,
+    /// How its output is kept.
+    pub precision: Precision,
     /// The concatenation that its output is written into.
     pub inside: Option<NodeId>,
     /// Of a convolution or linear layer.
@@ -41,6 +43,7 @@ impl Session {
             StepPlan {
                 nodes: planned.step.nodes.to_vec(),
                 images: planned.images,
+                precision: self.kept_as(planned.step.output()),
                 inside: self.plan.program.inside[planned.step.output().index()].map(|i| i.concat),
                 forward: plan.map(|p| Choice { algorithm: p.forward.algorithm(), costs: p.forward.ways().collect() }),
                 data: data.map(|d| Choice { algorithm: d.algorithm(), costs: d.ways().collect() }),
@@ -48,5 +51,9 @@ impl Session {
             }
         };
         self.plan.steps.iter().map(step).collect()
+    }
+
+    fn kept_as(&self, id: NodeId) -> Precision {
+        if self.plan.places[id.index()].half { Precision::Bf16 } else { Precision::F32 }
     }
 }

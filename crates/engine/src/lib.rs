@@ -28,6 +28,7 @@ mod arena;
 mod error;
 mod explain;
 mod forward;
+mod half;
 mod parameters;
 mod passes;
 mod plan;

@@ -6,13 +6,14 @@
 
 use crate::EngineError;
 use crate::arena::{Lifetime, place};
+use crate::half;
 use crate::program::{Conv, Kind, Program, Step};
 use crate::stages::{self, Stage};
 use smallvec::SmallVec;
 use std::ops::Range;
-use striate_graph::{AnyLayer, Graph, NodeId, Saved};
+use striate_graph::{AnyLayer, Graph, Needs, NodeId, Saved};
 use striate_kernels::{
-    Activation, Algorithm, ConvGeometry, Convolution, Isa, WeightGradient, batch_norm_scratch, column_sums_scratch,
+    Activation, Algorithm, ConvGeometry, Convolution, HalfLinear, Isa, WeightGradient, batch_norm_scratch, column_sums_scratch,
 };
 
 /// What a session is for.
@@ -122,6 +123,8 @@ pub(crate) struct Place {
     /// Floats of activations from one image of the batch to the next; 0 where only those images have room that go through a
     /// stage together.
     pub(crate) stride: usize,
+    /// Activations and gradient are kept as bf16.
+    pub(crate) half: bool,
 }
 
 /// A step with all that was decided about it.
@@ -132,6 +135,8 @@ pub(crate) struct Planned {
     /// The nodes whose gradients its backward pass is the first to write.
     pub(crate) assigns: SmallVec<[NodeId; 4]>,
     pub(crate) in_sweep: bool,
+    /// What its backward pass reads.
+    pub(crate) reads: Needs,
     /// Images that it takes at a time, at most.
     pub(crate) images: usize,
 }
@@ -142,6 +147,8 @@ pub(crate) struct ConvPlan {
     pub(crate) forward: Convolution,
     pub(crate) data: Option<Convolution>,
     pub(crate) weight: Option<WeightGradient>,
+    /// A linear layer that predicts with bf16 weights instead.
+    pub(crate) half: Option<HalfLinear>,
     /// Predicting: where the prepared weights lie, and the bias that folding makes.
     pub(crate) prepared: Range<usize>,
     pub(crate) bias: Range<usize>,
@@ -154,6 +161,8 @@ pub(crate) struct Plan {
     pub(crate) places: Vec<Place>,
     pub(crate) program: Program,
     pub(crate) scratch: Range<usize>,
+    /// Where buffers that are kept as bf16 stand widened while a step runs.
+    pub(crate) widening: Range<usize>,
     /// Floats in the arena.
     pub(crate) floats: usize,
     /// Small integers.
@@ -245,9 +254,17 @@ impl Planner<'_> {
         let mut prepared = 0;
         let stages = stages::cut(self.graph, self.isa, self.request, &program);
         let spans = stages::spans(self.graph, &program, &stages);
+        let half = half::chosen(self.graph, self.request, &program, &spans);
+        let (stages, spans) = if self.request.training && half.contains(&true) {
+            let stages = stages::one_by_one(self.graph, self.request, &program, &half);
+            let spans = stages::spans(self.graph, &program, &stages);
+            (stages, spans)
+        } else {
+            (stages, spans)
+        };
         for stage in &stages {
             for step in &program.steps[stage.steps.clone()] {
-                steps.push(self.planned(step.clone(), stage.images, &mut prepared));
+                steps.push(self.planned(&program, step.clone(), stage.images, &mut prepared));
             }
         }
         // A convolution that cannot gather leaves the statistics to the normalisation.
@@ -259,19 +276,29 @@ impl Planner<'_> {
         }
         program.steps.clear();
         self.assign_first(&program, &mut steps);
-        self.lay_out(program, steps, stages, &spans, prepared)
+        self.lay_out(program, steps, stages, &spans, &half, prepared)
     }
 
-    fn planned(&self, mut step: Step, images: usize, prepared: &mut usize) -> Planned {
+    fn planned(&self, program: &Program, mut step: Step, images: usize, prepared: &mut usize) -> Planned {
         let in_sweep = self.gradient[step.output().index()];
+        let dense = program.inside[step.output().index()].is_none();
         let conv = match &mut step.kind {
-            Kind::Conv(conv) => self.conv(conv, images, in_sweep, prepared),
+            Kind::Conv(conv) => self.conv(conv, images, in_sweep, dense, prepared),
             _ => None,
         };
-        Planned { step, conv, assigns: SmallVec::new(), in_sweep, images }
+        let mut planned = Planned { step, conv, assigns: SmallVec::new(), in_sweep, reads: Needs::default(), images };
+        planned.reads = self.needs(&planned);
+        planned
     }
 
-    fn conv(&self, conv: &mut Conv, images: usize, in_sweep: bool, prepared: &mut usize) -> Option<ConvPlan> {
+    fn conv(
+        &self,
+        conv: &mut Conv,
+        images: usize,
+        in_sweep: bool,
+        dense: bool,
+        prepared: &mut usize,
+    ) -> Option<ConvPlan> {
         let (isa, request) = (self.isa, self.request);
         let g = geometry(self.graph, conv.conv, images)?;
         let node = self.graph.node(conv.conv);
@@ -290,9 +317,16 @@ impl Planner<'_> {
             *prepared += len.next_multiple_of(16);
             start..start + len
         };
-        let predicts = !request.training;
+        let halves = request.precision == Precision::Bf16 && stages::plain(self.graph, request);
+        let half = HalfLinear::new(isa, &g).filter(|_| halves && dense && conv.residual.is_none());
+        let kept = match half {
+            Some(half) => half::stored(half.prepared_len(), true),
+            None if request.training => 0,
+            None => forward.prepared_len(),
+        };
         Some(ConvPlan {
-            prepared: take(if predicts { forward.prepared_len() } else { 0 }),
+            half,
+            prepared: take(kept),
             bias: take(if conv.folded.is_some() { g.c_out } else { 0 }),
             forward,
             data: wants_data.then(|| Convolution::data_gradient(isa, &g, request.algorithm)),
@@ -318,21 +352,25 @@ impl Planner<'_> {
     /// Floats of work space of a step's passes.
     fn scratch(&self, planned: &Planned) -> usize {
         let (threads, batch) = (self.threads, planned.images);
+        let turns = self.request.batch.div_ceil(batch);
         match (&planned.step.kind, &planned.conv) {
             (Kind::Conv(conv), Some(plan)) => {
                 let node = self.graph.node(conv.conv);
                 let kept = if self.request.training { plan.forward.prepared_len() } else { 0 };
                 let moments = if conv.gathers.is_some() { plan.forward.moments_len().unwrap_or(0) } else { 0 };
-                let forward = kept + moments.next_multiple_of(16) + plan.forward.scratch(threads);
-                let data = plan.data.as_ref().map_or(0, |d| d.prepared_len() + d.scratch(threads));
+                let forward = kept + (turns * moments).next_multiple_of(16) + plan.forward.scratch(threads);
+                let turned = plan.data.as_ref().map_or(0, Convolution::prepared_len);
+                let data = plan.data.as_ref().map_or(0, |d| d.scratch(threads));
                 let weight = plan.weight.as_ref().map_or(0, |w| w.scratch(threads));
                 let bias =
                     if planned.in_sweep { column_sums_scratch(batch * node.shape.len(), node.shape.c) } else { 0 };
-                forward.max(data).max(weight).max(bias)
+                // What the first turn turns, the others use again.
+                let backward = if turns > 1 { turned + data.max(weight).max(bias) } else { (turned + data).max(weight).max(bias) };
+                forward.max(backward)
             }
             (Kind::Norm(norm), _) => {
                 let shape = self.graph.node(norm.norm).shape;
-                2 * shape.c + batch_norm_scratch(batch * shape.len(), shape.c)
+                4 * shape.c + batch_norm_scratch(batch * shape.len(), shape.c)
             }
             _ => {
                 let node = self.graph.node(planned.step.output());
@@ -342,14 +380,13 @@ impl Planner<'_> {
     }
 
     /// Whether a step's backward pass reads its inputs' activations, and its own.
-    fn needs(&self, planned: &Planned) -> (bool, bool) {
+    fn needs(&self, planned: &Planned) -> Needs {
         match (&planned.step.kind, &planned.conv) {
-            (Kind::Conv(conv), Some(plan)) => (plan.weight.is_some(), conv.activation != Activation::None),
-            (Kind::Norm(norm), _) => (true, norm.reads_output()),
-            _ => {
-                let needs = self.graph.node(planned.step.output()).layer.needs();
-                (needs.inputs, needs.output)
+            (Kind::Conv(conv), Some(plan)) => {
+                Needs { inputs: plan.weight.is_some(), output: conv.activation != Activation::None }
             }
+            (Kind::Norm(norm), _) => Needs { inputs: true, output: norm.reads_output() },
+            _ => self.graph.node(planned.step.output()).layer.needs(),
         }
     }
 
@@ -359,6 +396,7 @@ impl Planner<'_> {
         steps: Vec<Planned>,
         stages: Vec<Stage>,
         spans: &[Range<usize>],
+        half: &[bool],
         prepared: usize,
     ) -> Plan {
         let (graph, request, batch) = (self.graph, self.request, self.request.batch);
@@ -370,44 +408,47 @@ impl Planner<'_> {
         let mut floats = vec![unused; 3 * nodes];
         let mut switches = vec![unused; nodes];
         let mut places = vec![Place::default(); nodes];
-        let mut scratch = 0;
+        let (mut scratch, mut widening) = (0, 0);
         let watched = |list: &[NodeId], id: NodeId| list.iter().any(|w| program.root[w.index()] == id);
 
         // The input is there before the first step, as are the gradients from which sweeps start.
         for (id, place) in graph.ids().zip(&mut places) {
             let i = id.index();
             let ends = program.root[graph.output_id().index()] == id;
-            place.stride = if ends || spans[i].len() > 1 { graph.node(id).shape.len() } else { 0 };
+            let whole = ends || request.training || spans[i].len() > 1;
+            place.stride = if whole { graph.node(id).shape.len() } else { 0 };
+            place.half = half[i];
             place.keeps_activation = ends || watched(&request.taps, id);
             place.in_sweep = self.gradient[i];
             place.keeps_gradient = place.in_sweep && request.gradient_taps.contains(&id);
         }
-        let held = |id: NodeId, images: usize| {
-            graph.node(id).shape.len() * if places[id.index()].stride > 0 { batch } else { images }
-        };
+        let kept = |id: NodeId, images: usize| half::stored(images * graph.node(id).shape.len(), half[id.index()]);
+        let held = |id: NodeId, images: usize| kept(id, if places[id.index()].stride > 0 { batch } else { images });
         floats[0] =
             Lifetime { len: held(graph.input_id(), stages.first().map_or(batch, |s| s.images)), first: 0, last: 0 };
         for (i, planned) in steps.iter().enumerate() {
             let (step, output) = (&planned.step, planned.step.output());
             scratch = scratch.max(self.scratch(planned));
+            let nodes: SmallVec<[NodeId; 12]> = step.inputs(graph).chain([output]).collect();
+            let widened = half::widened(graph, &program, half, &nodes, planned.in_sweep);
+            widening = widening.max(planned.images * widened);
             let home = program.inside[output.index()].map_or(output, |inside| inside.concat);
             let buffer = &mut floats[3 * home.index()];
             if buffer.len == 0 {
                 *buffer = Lifetime { len: held(home, planned.images), first: i, last: i };
             }
             buffer.last = buffer.last.max(i);
-            let (reads_inputs, reads_output) = self.needs(planned);
-            if planned.in_sweep && reads_output {
+            if planned.in_sweep && planned.reads.output {
                 buffer.last = buffer.last.max(back(i));
             }
             for (k, input) in step.inputs(graph).map(|id| program.root[id.index()]).enumerate() {
                 let residual = k > 0 && step.residual() == Some(input);
-                let last = if planned.in_sweep && reads_inputs && !residual { back(i) } else { i };
+                let last = if planned.in_sweep && planned.reads.inputs && !residual { back(i) } else { i };
                 let buffer = &mut floats[3 * input.index()];
                 buffer.last = buffer.last.max(last);
                 let gradient = &mut floats[3 * input.index() + 2];
                 if planned.in_sweep && planned.assigns.contains(&input) {
-                    *gradient = Lifetime { len: batch * graph.node(input).shape.len(), first: back(i), last: back(i) };
+                    *gradient = Lifetime { len: kept(input, batch), first: back(i), last: back(i) };
                 }
             }
             self.saved(i, planned, &back, end, &mut floats, &mut switches);
@@ -429,7 +470,7 @@ impl Planner<'_> {
                 continue;
             }
             buffer.first = turns(span.start).map_or(buffer.first, |s| buffer.first.min(s.steps.start));
-            buffer.last = turns(span.end.wrapping_sub(1)).map_or(buffer.last, |s| buffer.last.max(s.steps.end));
+            buffer.last = turns(span.end.wrapping_sub(1)).map_or(buffer.last, |s| buffer.last.max(s.steps.end - 1));
         }
         for (i, place) in places.iter().enumerate() {
             if place.keeps_activation {
@@ -451,10 +492,17 @@ impl Planner<'_> {
             place.switches = switch_places[i].clone();
         }
         let start = total.next_multiple_of(16);
-        let memory =
-            Memory { buffers: 4 * total + 2 * switch_total, scratch: 4 * scratch, prepared: 4 * prepared, unshared };
-        let (scratch, floats) = (start..start + scratch, start + scratch);
-        Plan { steps, stages, places, program, scratch, floats, switches: switch_total, prepared, memory }
+        let scratch = start..start + scratch;
+        let start = scratch.end.next_multiple_of(16);
+        let widening = start..start + widening;
+        let memory = Memory {
+            buffers: 4 * total + 2 * switch_total,
+            scratch: 4 * (scratch.len() + widening.len()),
+            prepared: 4 * prepared,
+            unshared,
+        };
+        let floats = if widening.is_empty() { scratch.end } else { widening.end };
+        Plan { steps, stages, places, program, scratch, widening, floats, switches: switch_total, prepared, memory }
     }
 
     /// The statistics and switches that a step saves.
@@ -474,7 +522,9 @@ impl Planner<'_> {
         };
         if let Some(id) = saves {
             let node = self.graph.node(id);
-            let mut saved: Saved = node.layer.saved(planned.images, &self.graph.input_shapes(node), node.shape);
+            // A training pass keeps those of all images.
+            let images = if self.request.training { self.request.batch } else { planned.images };
+            let mut saved: Saved = node.layer.saved(images, &self.graph.input_shapes(node), node.shape);
             // Maxima alone are found faster, where nobody asks for the winners.
             let asked = self.request.training || planned.in_sweep || self.request.taps.contains(&id);
             if !asked && matches!(node.layer, AnyLayer::MaxPool(_)) {

@@ -1,6 +1,7 @@
 //! A planned network: forward passes, taps, and backward sweeps from any node.
 
 use crate::EngineError;
+use crate::half::AllWidened;
 use crate::parameters::{Layout, Parameters, Stamp, Tensors};
 use crate::plan::{Memory, Place, Plan, Request};
 use smallvec::SmallVec;
@@ -27,6 +28,8 @@ pub struct Session {
     pub(crate) batch: usize,
     /// Those of them that go through the steps of a stage now.
     pub(crate) turn: Range<usize>,
+    /// What stands widened while a step runs.
+    pub(crate) widened: AllWidened,
     seed: u64,
     swept: bool,
     /// The layout of the last tensors found to be this network's; checking them by name again would cost every step.
@@ -73,6 +76,7 @@ impl Session {
             prepared_from: None,
             batch: 0,
             turn: 0..0,
+            widened: AllWidened::new(),
             seed: 0,
             swept: false,
             checked: None,
@@ -130,8 +134,7 @@ impl Session {
                 for turn in stage.turns(batch) {
                     self.turn = turn.clone();
                     if at == 0 {
-                        let input = self.read(self.graph.input_id());
-                        self.arena[input].copy_from_slice(&images[turn.start * shape.len()..turn.end * shape.len()]);
+                        self.take_images(&images[turn.start * shape.len()..turn.end * shape.len()]);
                     }
                     stage.steps.clone().for_each(|step| self.timed_forward(p, step));
                 }
@@ -229,15 +232,20 @@ impl Session {
         }
         let cpu = self.cpu.clone();
         cpu.install(|| {
-            for step in (0..self.plan.steps.len()).rev() {
-                if self.plan.steps[step].in_sweep {
+            for at in (0..self.plan.stages.len()).rev() {
+                let stage = self.plan.stages[at].clone();
+                for step in stage.steps.clone().rev() {
+                    if !self.plan.steps[step].in_sweep {
+                        continue;
+                    }
                     let begun = Instant::now();
-                    self.backward_step(p, step, gradients);
+                    self.backward_step(p, &stage, step, gradients);
                     if let Some(time) = self.times.get_mut(self.plan.steps[step].step.nodes[0].index()) {
                         time.backward += begun.elapsed();
                     }
                 }
             }
+            self.turn = 0..self.batch;
         });
         self.swept = true;
         Ok(())
@@ -268,6 +276,9 @@ impl Session {
     /// Where the activations of a node lie that a step reads.
     pub(crate) fn read(&self, id: NodeId) -> Range<usize> {
         let root = self.plan.program.root[id.index()];
+        if let Some(range) = self.widened(root, false) {
+            return range;
+        }
         let (place, shape) = (&self.plan.places[root.index()], self.graph.node(root).shape);
         let before = self.turn.start * place.stride;
         self.images(&(place.activation.start + before..place.activation.end), shape)
@@ -275,7 +286,14 @@ impl Session {
 
     /// Where the gradient by a node's activations lies; empty without one.
     pub(crate) fn gradient_at(&self, id: NodeId) -> Range<usize> {
-        self.images(&self.plan.places[id.index()].gradient, self.graph.node(id).shape)
+        if let Some(range) = self.widened(id, true) {
+            return range;
+        }
+        let (range, shape) = (&self.plan.places[id.index()].gradient, self.graph.node(id).shape);
+        if range.is_empty() {
+            return 0..0;
+        }
+        self.images(&(range.start + self.turn.start * shape.len()..range.end), shape)
     }
 
     /// The part of a buffer that this turn's images take; empty stays empty.
@@ -286,8 +304,9 @@ impl Session {
     /// The part of a node's switches that this pass's images take.
     pub(crate) fn switches_of(&self, place: &Place, id: NodeId, shapes: &[Shape]) -> Range<usize> {
         let node = self.graph.node(id);
-        let start = place.switches.start;
-        start..(start + node.layer.saved(self.turn.len(), shapes, node.shape).switches).min(place.switches.end)
+        let before = if self.request.training { self.turn.start } else { 0 };
+        let start = place.switches.start + node.layer.saved(before, shapes, node.shape).switches;
+        start.min(place.switches.end)..(start + node.layer.saved(self.turn.len(), shapes, node.shape).switches).min(place.switches.end)
     }
 
     pub(crate) fn shapes(&self, id: NodeId) -> SmallVec<[Shape; 12]> {

@@ -5,26 +5,48 @@ use crate::forward::Ranges;
 use crate::parameters::{Parameters, Tensors};
 use crate::program::{Conv, Kind, Norm};
 use crate::session::{Session, Slices};
+use crate::stages::Stage;
 use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{Backward, NodeId, Setting};
-use striate_kernels::{
-    Activation, Destination, Epilogue, GradientSlot, activate_backward, normalise_activate_backward,
-};
+use striate_kernels::{Activation, Destination, Epilogue, GradientSlot, Normalised, activate_backward};
 
 /// `range` if it is wanted, else nothing.
 fn kept(wanted: bool, range: Range<usize>) -> Range<usize> {
     if wanted { range } else { 0..0 }
 }
 
+/// What of a normalisation's backward pass is done: the sums of all turns come before what follows from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Sums,
+    PassOn,
+    All,
+}
+
 impl Session {
-    pub(crate) fn backward_step(&mut self, p: &Parameters, step: usize, gradients: &mut Tensors) {
+    pub(crate) fn backward_step(&mut self, p: &Parameters, stage: &Stage, step: usize, gradients: &mut Tensors) {
         let planned = &self.plan.steps[step];
         let (kind, output) = (planned.step.kind, planned.step.output());
-        match kind {
-            Kind::Layer => self.backward_layer(p, step, output, gradients),
-            Kind::Conv(conv) => self.backward_conv(p, step, &conv, gradients),
-            Kind::Norm(norm) => self.backward_norm(p, step, &norm, gradients),
+        let several = stage.images < self.batch;
+        if let (Kind::Norm(norm), true) = (kind, several) {
+            for turn in stage.turns(self.batch) {
+                self.turn = turn;
+                self.widen_backward(step, true);
+                self.backward_norm(p, step, &norm, Part::Sums, gradients);
+                self.widened.clear();
+            }
+        }
+        for turn in stage.turns(self.batch) {
+            self.turn = turn;
+            self.widen_backward(step, false);
+            match kind {
+                Kind::Layer => self.backward_layer(p, step, output, gradients),
+                Kind::Conv(conv) => self.backward_conv(p, step, &conv, gradients),
+                Kind::Norm(norm) if several => self.backward_norm(p, step, &norm, Part::PassOn, gradients),
+                Kind::Norm(norm) => self.backward_norm(p, step, &norm, Part::All, gradients),
+            }
+            self.narrow();
         }
     }
 
@@ -64,7 +86,9 @@ impl Session {
             .zip(&node.params)
             .map(|(g, spec)| (asked && spec.trainable).then_some(g.as_mut_slice()))
             .collect();
-        dparams.iter_mut().flatten().for_each(|g| g.fill(0.0));
+        if self.turn.start == 0 {
+            dparams.iter_mut().flatten().for_each(|g| g.fill(0.0));
+        }
         let [dy, values, scratch, output] = &mut slices[..] else { unreachable!("four ranges are left") };
         node.layer.backward(Backward {
             setting,
@@ -95,28 +119,35 @@ impl Session {
         let mut slices = carve(&mut self.arena, &ranges);
         let [dy, scratch, y, x, dx] = &mut slices[..] else { unreachable!("five ranges") };
 
-        let cpu = &*self.cpu;
+        let (cpu, first) = (&*self.cpu, self.turn.start == 0);
         let mut asked = gradients.of_mut(conv.conv).iter_mut().zip(&node.params);
         let weight = asked.next().map(|(g, _)| g);
         let bias = asked.next().filter(|(_, spec)| self.request.parameter_gradients && spec.trainable);
         let bias = bias.map(|(g, _)| g.as_mut_slice());
+        // What the first turn turns, the others use again; a single one needs no room of its own for it.
+        let data = plan.data.map(|data| data.batch(batch));
+        let turned = data.filter(|_| planned.images < self.request.batch).map_or(0, |data| data.prepared_len());
+        let (made, scratch) = scratch.split_at_mut(turned);
         if clamps || bias.is_some() {
-            activate_backward(cpu, y, dy, node.shape.c, conv.activation, bias, scratch);
+            activate_backward(cpu, y, dy, node.shape.c, conv.activation, bias, !first, scratch);
         }
-        if let Some(data) = plan.data.map(|data| data.batch(batch)) {
-            let (made, scratch) = scratch.split_at_mut(data.prepared_len());
-            data.prepare(cpu, &p.of(conv.conv)[0], None, made);
+        if let Some(data) = data {
+            let (own, scratch) = scratch.split_at_mut(data.prepared_len() - turned);
+            let made = if turned > 0 { made } else { own };
+            if first {
+                data.prepare(cpu, &p.of(conv.conv)[0], None, made);
+            }
             let weights = if made.is_empty() { &p.of(conv.conv)[0] } else { &*made };
             let channels = self.graph.node(input).shape.c;
             let mut to = Destination { adds, ..Destination::assign(dx, channels) };
             data.run(cpu, dy, weights, &Epilogue::default(), &mut to, scratch);
         }
         if let (Some(by_weight), Some(dw)) = (plan.weight.map(|w| w.batch(batch)), weight) {
-            by_weight.run(cpu, x, dy, dw, false, scratch);
+            by_weight.run(cpu, x, dy, dw, !first, scratch);
         }
     }
 
-    fn backward_norm(&mut self, p: &Parameters, step: usize, norm: &Norm, gradients: &mut Tensors) {
+    fn backward_norm(&mut self, p: &Parameters, step: usize, norm: &Norm, part: Part, gradients: &mut Tensors) {
         let id = self.plan.steps[step].step.output();
         let node = self.graph.node(norm.norm);
         let input = node.inputs[0];
@@ -126,15 +157,15 @@ impl Session {
         let mut ranges = Ranges::new();
         ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(norm.reads_output(), self.read(id))]);
         ranges.extend([places[norm.norm.index()].values.clone(), self.read(input)]);
-        ranges.push(kept(in_sweep(input), self.gradient_at(input)));
-        ranges.push(residual.map_or(0..0, |id| self.gradient_at(id)));
+        let passes_on = part != Part::Sums;
+        ranges.push(kept(passes_on && in_sweep(input), self.gradient_at(input)));
+        ranges.push(residual.filter(|_| passes_on).map_or(0..0, |id| self.gradient_at(id)));
         let adds = (!self.assigns(step, input), residual.is_some_and(|id| !self.assigns(step, id)));
-        let wanted = in_sweep(input);
+        let (wanted, first, rows) = (in_sweep(input), self.turn.start == 0, self.batch * node.shape.h * node.shape.w);
         let mut slices = carve(&mut self.arena, &ranges);
         let [dy, scratch, y, values, x, dx, dresidual] = &mut slices[..] else { unreachable!("seven ranges") };
 
         let c = node.shape.c;
-        let (mean, inv_std) = (&values[..c], &values[2 * c..]);
         // Frozen parameters' gradients go to work space: the gradient by the input needs their sums all the same.
         let (unasked, scratch) = scratch.split_at_mut(2 * c);
         let (unasked_gamma, unasked_beta) = unasked.split_at_mut(c);
@@ -146,22 +177,12 @@ impl Session {
         let dx = wanted.then_some(GradientSlot { values: dx, adds: adds.0 });
         let dresidual = residual.map(|_| GradientSlot { values: dresidual, adds: adds.1 });
         let (gamma, beta) = (&p.of(norm.norm)[0], &p.of(norm.norm)[1]);
-        normalise_activate_backward(
-            &self.cpu,
-            x,
-            y,
-            dy,
-            c,
-            mean,
-            inv_std,
-            gamma,
-            beta,
-            norm.activation,
-            dx,
-            dresidual,
-            dgamma,
-            dbeta,
-            scratch,
-        );
+        let (mean, inv_std, activation) = (&values[..c], &values[2 * c..], norm.activation);
+        let normalised = Normalised { x, y, dy, c, mean, inv_std, gamma, beta, activation };
+        match part {
+            Part::Sums => normalised.sums(&self.cpu, !first, dgamma, dbeta, scratch),
+            Part::PassOn => normalised.pass_on(&self.cpu, rows, dgamma, dbeta, dx, dresidual, scratch),
+            Part::All => normalised.backward(&self.cpu, dx, dresidual, dgamma, dbeta, scratch),
+        }
     }
 }

@@ -7,7 +7,7 @@
 //!   are OIHW as in PyTorch, `[c_out][c_in / groups][kernel_h][kernel_w]`; a linear layer is the 1×1 case.
 //! * **Forward assigns, backward is told.** Forward kernels write every element of their output. A tensor read in several
 //!   places sums its gradients: gradient kernels take a [`GradientSlot`], which says whether they are the first, who assigns,
-//!   or add. Those that take a plain slice add, but for [`normalise_activate_backward`] and [`activate_backward`], which
+//!   or add. Those that take a plain slice add, but for [`Normalised`] and [`activate_backward`], which
 //!   assign the gradients of parameters.
 //! * **Same bits at any thread count.** Work is cut into pieces by shape alone, pieces are handed out dynamically, and
 //!   partial sums are added in a fixed order. Different instruction sets may round differently.
@@ -25,6 +25,7 @@ mod denormals;
 mod elementwise;
 mod exponential;
 mod gradient_slot;
+mod halves;
 mod isa;
 mod local_response_norm;
 mod peak;
@@ -42,18 +43,19 @@ mod zero_pad;
 
 pub use activate::activate_backward;
 pub use batch_norm::{
-    batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
-    normalise_activate, normalise_activate_backward,
+    Normalised, batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
+    normalise_activate,
 };
 pub use buffer::Buffer;
 pub use conv::{
-    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, combine_moments,
+    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient, combine_moments,
     conv_backward_data, conv_backward_weight, conv_forward,
 };
 pub use cpu::Cpu;
 pub use elementwise::{map, map2, pass_on};
 pub use exponential::{scaled_tanh, sigmoid};
 pub use gradient_slot::GradientSlot;
+pub use halves::{halves, halves_mut};
 pub use isa::{Isa, IsaError};
 pub use local_response_norm::{LocalResponse, local_response_norm, local_response_norm_backward};
 pub use peak::peak_flops;

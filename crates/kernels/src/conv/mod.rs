@@ -10,6 +10,7 @@ mod depthwise;
 mod epilogue;
 mod fold;
 mod forward;
+mod half_linear;
 mod halo;
 mod linear;
 mod moments;
@@ -29,6 +30,7 @@ pub use backward_weight::conv_backward_weight;
 pub use convolution::{Algorithm, Convolution};
 pub use epilogue::{Activation, Destination, Epilogue};
 pub use forward::conv_forward;
+pub use half_linear::HalfLinear;
 pub use moments::combine_moments;
 pub use weight_gradient::WeightGradient;
 
