@@ -17,6 +17,7 @@
 
 mod activate;
 mod batch_norm;
+mod bf16;
 mod buffer;
 mod conv;
 mod cpu;
@@ -45,6 +46,7 @@ pub use batch_norm::{
     batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
     normalise_activate, normalise_activate_backward,
 };
+pub use bf16::{narrow, widen};
 pub use buffer::Buffer;
 pub use conv::{
     Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, combine_moments,
