@@ -17,6 +17,7 @@
 
 mod activate;
 mod batch_norm;
+mod bf16;
 mod buffer;
 mod conv;
 mod cpu;
@@ -46,6 +47,7 @@ pub use batch_norm::{
     Normalised, batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
     normalise_activate,
 };
+pub use bf16::{narrow, widen};
 pub use buffer::Buffer;
 pub use conv::{
     Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient, combine_moments,
