@@ -127,8 +127,8 @@ impl Session {
         let range = start..start + self.turn.len() * self.graph.node(root).shape.len();
         if used != Use::Writes {
             let (part, kept) = (self.part(root), kept.clone());
-            let [from, to] = self.both(kept, range.clone());
-            widen(&self.cpu.clone(), &halves(from)[part], to);
+            let [from, to] = both(&mut self.arena, kept, range.clone());
+            widen(&self.cpu, &halves(from)[part], to);
         }
         self.widened.push(Widened { id: root, gradient, range, writes: used != Use::Reads });
     }
@@ -140,8 +140,8 @@ impl Session {
                 let place: &Place = &self.plan.places[w.id.index()];
                 let kept = if w.gradient { &place.gradient } else { &place.activation };
                 let (part, kept) = (self.part(w.id), kept.clone());
-                let [to, from] = self.both(kept, w.range);
-                narrow(&self.cpu.clone(), from, &mut halves_mut(to)[part]);
+                let [to, from] = both(&mut self.arena, kept, w.range);
+                narrow(&self.cpu, from, &mut halves_mut(to)[part]);
             }
         }
     }
@@ -152,7 +152,7 @@ impl Session {
         let place = &self.plan.places[id.index()];
         if place.half {
             let (part, kept) = (self.part(id), place.activation.clone());
-            narrow(&self.cpu.clone(), images, &mut halves_mut(&mut self.arena[kept])[part]);
+            narrow(&self.cpu, images, &mut halves_mut(&mut self.arena[kept])[part]);
         } else {
             let range = self.read(id);
             self.arena[range].copy_from_slice(images);
@@ -164,9 +164,9 @@ impl Session {
         let len = self.graph.node(id).shape.len();
         self.turn.start * len..self.turn.end * len
     }
+}
 
-    fn both(&mut self, a: Range<usize>, b: Range<usize>) -> [&mut [f32]; 2] {
-        let Ok(slices) = self.arena.get_disjoint_mut([a, b]) else { unreachable!("work space lies behind the buffers") };
-        slices
-    }
+fn both(arena: &mut [f32], a: Range<usize>, b: Range<usize>) -> [&mut [f32]; 2] {
+    let Ok(slices) = arena.get_disjoint_mut([a, b]) else { unreachable!("work space lies behind the buffers") };
+    slices
 }

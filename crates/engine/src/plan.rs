@@ -13,10 +13,12 @@ use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Graph, Needs, NodeId, Saved};
 use striate_kernels::{
-    Activation, Algorithm, ConvGeometry, Convolution, HalfLinear, Isa, WeightGradient, batch_norm_scratch, column_sums_scratch,
+    Activation, Algorithm, ConvGeometry, Convolution, HalfLinear, Isa, WeightGradient, batch_norm_scratch,
+    column_sums_scratch,
 };
 
 /// What a session is for.
+#[allow(clippy::struct_excessive_bools)] // Choices that do not depend on each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The most images that a pass will take.
@@ -108,6 +110,7 @@ impl Memory {
 }
 
 /// Where one node's buffers lie. Ranges are for the largest batch.
+#[allow(clippy::struct_excessive_bools)] // Facts that do not depend on each other.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     /// Empty where nobody writes the activations: what nothing depends on, what a later node is joined to, what lies in a
@@ -365,7 +368,8 @@ impl Planner<'_> {
                 let bias =
                     if planned.in_sweep { column_sums_scratch(batch * node.shape.len(), node.shape.c) } else { 0 };
                 // What the first turn turns, the others use again.
-                let backward = if turns > 1 { turned + data.max(weight).max(bias) } else { (turned + data).max(weight).max(bias) };
+                let backward =
+                    if turns > 1 { turned + data.max(weight).max(bias) } else { (turned + data).max(weight).max(bias) };
                 forward.max(backward)
             }
             (Kind::Norm(norm), _) => {

@@ -306,7 +306,8 @@ impl Session {
         let node = self.graph.node(id);
         let before = if self.request.training { self.turn.start } else { 0 };
         let start = place.switches.start + node.layer.saved(before, shapes, node.shape).switches;
-        start.min(place.switches.end)..(start + node.layer.saved(self.turn.len(), shapes, node.shape).switches).min(place.switches.end)
+        start.min(place.switches.end)
+            ..(start + node.layer.saved(self.turn.len(), shapes, node.shape).switches).min(place.switches.end)
     }
 
     pub(crate) fn shapes(&self, id: NodeId) -> SmallVec<[Shape; 12]> {

@@ -10,11 +10,11 @@
 
 use std::time::{Duration, Instant};
 use striate_kernels::{
-    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, PoolGeometry, Sgd, ZeroPad, activate_backward, adamw,
-    avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics, column_sums, cross_entropy,
-    global_avg_pool_backward, global_avg_pool_forward, local_response_norm, local_response_norm_backward, map,
-    max_pool_backward, max_pool_forward, normalise, normalise_activate, scaled_tanh, sgd,
-    sigmoid, uniform, zero_pad_backward, zero_pad_forward,
+    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, Normalised, PoolGeometry, Sgd, ZeroPad,
+    activate_backward, adamw, avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics, column_sums,
+    cross_entropy, global_avg_pool_backward, global_avg_pool_forward, local_response_norm,
+    local_response_norm_backward, map, max_pool_backward, max_pool_forward, normalise, normalise_activate, scaled_tanh,
+    sgd, sigmoid, uniform, zero_pad_backward, zero_pad_forward,
 };
 
 /// Images, size of the square map, channels.

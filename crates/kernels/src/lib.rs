@@ -50,8 +50,8 @@ pub use batch_norm::{
 pub use bf16::{narrow, widen};
 pub use buffer::Buffer;
 pub use conv::{
-    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient, combine_moments,
-    conv_backward_data, conv_backward_weight, conv_forward,
+    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient,
+    combine_moments, conv_backward_data, conv_backward_weight, conv_forward,
 };
 pub use cpu::Cpu;
 pub use elementwise::{map, map2, pass_on};

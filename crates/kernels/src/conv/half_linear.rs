@@ -40,11 +40,11 @@ impl HalfLinear {
     /// # Panics
     /// If a length contradicts the geometry.
     pub fn prepare(&self, cpu: &Cpu, weight: &[f32], scale: Option<&[f32]>, prepared: &mut [u16]) {
+        /// Inputs whose weights are turned together: a cache line of each output's.
+        const BLOCK: usize = 16;
         assert_eq!(weight.len(), self.inputs * self.outputs, "weights (outputs, inputs)");
         assert_eq!(prepared.len(), self.prepared_len(), "room for prepared weights");
         assert!(scale.is_none_or(|s| s.len() == self.outputs), "a scale for each of {} outputs", self.outputs);
-        /// Inputs whose weights are turned together: a cache line of each output's.
-        const BLOCK: usize = 16;
         let (lanes, inputs, outputs) = (self.panels.lanes, self.inputs, self.outputs);
         let to = Pieces::new(prepared, 1);
         cpu.run(self.panels.count, |panel| {
@@ -177,8 +177,8 @@ impl<const P: usize, const V: usize> Kernel for Tile<'_, P, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::{assert_same_bits, random};
     use crate::bf16::widened;
+    use crate::reference::{assert_same_bits, random};
 
     #[test]
     fn products_are_those_of_rounded_weights() {
