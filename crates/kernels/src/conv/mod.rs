@@ -135,7 +135,7 @@ impl ConvGeometry {
         self.kernel == [1, 1] && self.pad == [0, 0] && one == [1; 5]
     }
 
-    fn check_shape(&self) {
+    pub(crate) fn check_shape(&self) {
         assert!(
             self.groups > 0 && self.c_in.is_multiple_of(self.groups) && self.c_out.is_multiple_of(self.groups),
             "channels must be multiples of groups: {self:?}"
