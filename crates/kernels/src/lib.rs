@@ -47,7 +47,7 @@ pub use batch_norm::{
     batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
     normalise_activate, normalise_activate_backward,
 };
-pub use bf16::{AmxConvolution, Bf16Destination, Bf16Epilogue, narrow, widen};
+pub use bf16::{AmxConvolution, AmxWeightGradient, Bf16Destination, Bf16Epilogue, narrow, widen};
 pub use buffer::Buffer;
 pub use conv::{
     Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, combine_moments,

@@ -16,9 +16,13 @@ mod product;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod weight_copies;
+mod weight_gradient;
+mod weight_operands;
 
 pub(crate) use amx::granted;
 pub use convert::{narrow, widen};
 pub(crate) use convert::{narrowed, widened};
 pub use convolution::AmxConvolution;
 pub use epilogue::{Bf16Destination, Bf16Epilogue};
+pub use weight_gradient::AmxWeightGradient;

@@ -81,7 +81,23 @@ pub(super) fn zero<T: Tiles>(tiles: &mut T) {
     tiles.zero::<3>();
 }
 
-/// Stores the four sums to 32 rows of 32 floats, the second pair of tiles from row 16 on.
+/// Loads the four sums from 32 rows of 32 floats, the second pair of tiles from row 16 on.
+///
+/// # Safety
+/// The rows that tiles have can be read.
+#[inline(always)]
+pub(super) unsafe fn load<T: Tiles>(tiles: &mut T, from: *const f32) {
+    let (from, second) = (from.cast::<u8>(), 32 * ROW);
+    // Safety: as the caller vouches.
+    unsafe {
+        tiles.load::<0>(from, 2 * ROW);
+        tiles.load::<1>(from.wrapping_add(ROW), 2 * ROW);
+        tiles.load::<2>(from.wrapping_add(second), 2 * ROW);
+        tiles.load::<3>(from.wrapping_add(second + ROW), 2 * ROW);
+    }
+}
+
+/// Stores the four sums, as [`load`] reads them.
 ///
 /// # Safety
 /// The rows that tiles have can be written.

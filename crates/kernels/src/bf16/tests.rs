@@ -1,4 +1,4 @@
-//! Convolutions on tiles against f64, fed with the same bf16: odd shapes, every instruction set, several thread
+//! Convolutions and gradients on tiles against f64, fed with the same bf16: odd shapes, every instruction set, several thread
 //! counts, emulated tiles everywhere and the machine's own where it has them.
 //!
 //! **Bounds.** A step of 32 terms adds 16 products twice, the two sums, and that to what is there; products are exact. So a sum of
@@ -7,7 +7,7 @@
 
 use super::*;
 use crate::conv::{Activation, ConvGeometry};
-use crate::reference::{Sum, conv_products, random};
+use crate::reference::{Sum, assert_close, conv_products, random};
 use crate::{Cpu, Isa};
 
 /// A geometry with symmetric padding; pairs are height and width.
@@ -244,6 +244,39 @@ fn data_gradients_are_assigned_or_added() {
     }
 }
 
+#[test]
+fn weight_gradients_are_assigned_or_added() {
+    for g in geometries() {
+        let Some(plan) = AmxWeightGradient::plan(&more(&g)) else {
+            assert!(g.dilation[1] > 1 || (g.h, g.w) == (1, 1), "no plan for {g:?}");
+            continue;
+        };
+        let (x, dy, start) = (words(1, g.x_len()), words(2, g.y_len()), random(3, g.weight_len()));
+        for adds in [false, true] {
+            let mut expected = vec![Sum::default(); g.weight_len()];
+            conv_products(&g, |x_at, w, y| expected[w].add(value(x[x_at]) * value(dy[y])));
+            if adds {
+                expected.iter_mut().zip(&start).for_each(|(sum, &s)| sum.add(f64::from(s)));
+            }
+            let before = if adds { start.clone() } else { vec![7.0; g.weight_len()] };
+            let results = everywhere(
+                "weight gradient",
+                &before,
+                |threads| plan.scratch(threads),
+                |cpu, own, dw, scratch| {
+                    plan.batch(g.n).run_on(cpu, own, &x, &dy, dw, adds, scratch);
+                },
+            );
+            // Steps, each block's last one begun, and at most 16 copies and what was there.
+            let steps = g.n * g.out_h * (g.out_w + 1) / 32 + g.n * g.out_h;
+            let bound = (17 + steps + 17) as f64 * 2.0_f64.powi(-24);
+            for dw in results {
+                assert_close(&format!("weight gradient of {g:?}"), &dw, &expected, bound);
+            }
+        }
+    }
+}
+
 /// What fills steps and lies between rows may not reach other outputs, even where it is no number.
 #[test]
 fn nan_reaches_what_sees_it_and_nothing_else() {
@@ -280,9 +313,10 @@ fn what_tiles_do_not_compute_has_no_plan() {
     let (grouped, strided) =
         (ConvGeometry { groups: 2, ..g }, ConvGeometry { stride: [2; 2], out_h: 4, out_w: 4, ..g });
     assert!(AmxConvolution::plan(&g).is_some() && AmxConvolution::data_gradient(&g).is_some());
-    assert!(AmxConvolution::plan(&strided).is_some());
+    assert!(AmxConvolution::plan(&strided).is_some() && AmxWeightGradient::plan(&strided).is_some());
     assert!(AmxConvolution::data_gradient(&strided).is_none());
-    assert!(AmxConvolution::plan(&grouped).is_none());
+    assert!(AmxConvolution::plan(&grouped).is_none() && AmxWeightGradient::plan(&grouped).is_none());
+    assert!(AmxWeightGradient::plan(&geometry([4, 1, 1], [32, 32], [1; 2], [1; 2], [0; 2], [1; 2])).is_none());
     assert!(AmxConvolution::plan(&ConvGeometry { n: 0, ..g }).is_none());
 }
 
@@ -292,6 +326,9 @@ fn smaller_batches_need_no_more_scratch() {
         for n in 1..40 {
             let now = ConvGeometry { n: 40, ..g };
             if let Some(plan) = AmxConvolution::plan(&now) {
+                assert!(plan.batch(n).scratch(3) <= plan.scratch(3), "{n} of {now:?}");
+            }
+            if let Some(plan) = AmxWeightGradient::plan(&now) {
                 assert!(plan.batch(n).scratch(3) <= plan.scratch(3), "{n} of {now:?}");
             }
         }
