@@ -5,6 +5,7 @@
 //! * **Layout.** Activations are `f32` slices in NHWC order, channels innermost: element `(n, y, x, c)` of a tensor lies at
 //!   `((n * h + y) * w + x) * channels + c`. Where only channels matter, the same slice is "rows × c". Convolution weights
 //!   are OIHW as in PyTorch, `[c_out][c_in / groups][kernel_h][kernel_w]`; a linear layer is the 1×1 case.
+//! * **bf16.** Activations may be kept as `u16` that hold the upper half of an `f32`; see [`narrow`]. Sums are `f32` always.
 //! * **Forward assigns, backward is told.** Forward kernels write every element of their output. A tensor read in several
 //!   places sums its gradients: gradient kernels take a [`GradientSlot`], which says whether they are the first, who assigns,
 //!   or add. Those that take a plain slice add, but for [`Normalised`] and [`activate_backward`], which
@@ -47,7 +48,7 @@ pub use batch_norm::{
     Normalised, batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
     normalise_activate,
 };
-pub use bf16::{narrow, widen};
+pub use bf16::{AmxConvolution, AmxWeightGradient, Bf16Destination, Bf16Epilogue, narrow, widen};
 pub use buffer::Buffer;
 pub use conv::{
     Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient,
