@@ -15,6 +15,8 @@ pub struct StepPlan {
     pub images: usize,
     /// How its output is kept.
     pub precision: Precision,
+    /// Whether it runs on matrix tiles.
+    pub tiles: bool,
     /// The concatenation that its output is written into.
     pub inside: Option<NodeId>,
     /// Of a convolution or linear layer.
@@ -44,6 +46,7 @@ impl Session {
                 nodes: planned.step.nodes.to_vec(),
                 images: planned.images,
                 precision: self.kept_as(planned.step.output()),
+                tiles: plan.is_some_and(|plan| plan.tiles.is_some()),
                 inside: self.plan.program.inside[planned.step.output().index()].map(|i| i.concat),
                 forward: plan.map(|p| Choice { algorithm: p.forward.algorithm(), costs: p.forward.ways().collect() }),
                 data: data.map(|d| Choice { algorithm: d.algorithm(), costs: d.ways().collect() }),

@@ -5,6 +5,7 @@ use crate::parameters::Parameters;
 use crate::program::{Conv, Kind, Norm};
 use crate::session::{Session, Slices};
 use crate::stages::Stage;
+use crate::tiles::TilePlan;
 use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Forward, Graph, NodeId, Setting};
@@ -27,11 +28,15 @@ impl Session {
             let [prepared, bias] =
                 self.prepared.get_disjoint_mut([plan.prepared.clone(), plan.bias.clone()]).unwrap_or_default();
             let scale = conv.folded.map(|norm| fold(&self.graph, p, conv.conv, norm, bias));
-            match &plan.half {
-                Some(half) => {
+            match (&plan.half, &plan.tiles) {
+                (Some(half), _) => {
                     half.prepare(&self.cpu, weight, scale.as_deref(), &mut halves_mut(prepared)[..half.prepared_len()]);
                 }
-                None => plan.forward.prepare(&self.cpu, weight, scale.as_deref(), prepared),
+                (None, Some(TilePlan { forward, .. })) => {
+                    let prepared = &mut halves_mut(prepared)[..forward.prepared_len()];
+                    forward.prepare(&self.cpu, weight, scale.as_deref(), prepared);
+                }
+                (None, None) => plan.forward.prepare(&self.cpu, weight, scale.as_deref(), prepared),
             }
         }
         self.prepared_from = Some(p.stamp());
@@ -46,7 +51,10 @@ impl Session {
         self.widen_forward(step);
         match kind {
             Kind::Layer => self.forward_layer(p, output),
-            Kind::Conv(conv) => self.forward_conv(p, step, &conv),
+            Kind::Conv(conv) => match self.on_tiles(step) {
+                Some(tiles) => self.forward_tiles(p, step, &conv, &tiles),
+                None => self.forward_conv(p, step, &conv),
+            },
             Kind::Norm(norm) => self.forward_norm(p, output, &norm),
         }
         self.narrow();

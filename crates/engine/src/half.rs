@@ -17,16 +17,22 @@ pub(crate) fn stored(len: usize, half: bool) -> usize {
 }
 
 /// For each node, whether its activations and the gradient by them are kept as bf16: maps, of which there are many, in
-/// training and where a prediction keeps them from stage to stage. Vectors, what is asked for, what is written in parts
+/// training, on matrix tiles, and where a prediction keeps them from stage to stage. Vectors, what is asked for, what is written in parts
 /// (concatenations in place) and what dropout takes as one draw stay f32.
-pub(crate) fn chosen(graph: &Graph, request: &Request, program: &Program, spans: &[Range<usize>]) -> Vec<bool> {
+pub(crate) fn chosen(
+    graph: &Graph,
+    request: &Request,
+    tiles: bool,
+    program: &Program,
+    spans: &[Range<usize>],
+) -> Vec<bool> {
     let mut half = vec![false; graph.nodes().len()];
     let plain = stages::plain(graph, request);
     if request.precision == Precision::F32 || !request.passes || !(request.training || plain) {
         return half;
     }
     for (id, node) in graph.ids().zip(graph.nodes()) {
-        let lasts = request.training || spans[id.index()].len() > 1;
+        let lasts = request.training || tiles || spans[id.index()].len() > 1;
         half[id.index()] = lasts && program.root[id.index()] == id && node.shape.h * node.shape.w > 1;
     }
     let root = |id: &NodeId| program.root[id.index()].index();
@@ -63,7 +69,7 @@ pub(crate) struct Widened {
 
 /// What a step does with a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
+pub(crate) enum Use {
     Reads,
     Writes,
     /// Reads what is there and writes the sum.
@@ -80,7 +86,7 @@ impl Session {
 
     /// Widens what a step's forward pass reads of this turn's images, and makes room for what it writes.
     pub(crate) fn widen_forward(&mut self, step: usize) {
-        if self.plan.widening.is_empty() {
+        if self.plan.widening.is_empty() || self.on_tiles(step).is_some() {
             return;
         }
         let planned = &self.plan.steps[step];
@@ -116,7 +122,7 @@ impl Session {
         }
     }
 
-    fn take(&mut self, id: NodeId, gradient: bool, used: Use) {
+    pub(crate) fn take(&mut self, id: NodeId, gradient: bool, used: Use) {
         let root = self.plan.program.root[id.index()];
         let place = &self.plan.places[root.index()];
         let kept = if gradient { &place.gradient } else { &place.activation };
@@ -160,9 +166,10 @@ impl Session {
     }
 
     /// The halves of a buffer that are this turn's images.
-    fn part(&self, id: NodeId) -> Range<usize> {
+    pub(crate) fn part(&self, id: NodeId) -> Range<usize> {
         let len = self.graph.node(id).shape.len();
-        self.turn.start * len..self.turn.end * len
+        let before = self.turn.start * self.plan.places[id.index()].stride;
+        before..before + self.turn.len() * len
     }
 }
 

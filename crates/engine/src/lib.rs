@@ -36,6 +36,7 @@ mod program;
 mod session;
 mod stages;
 mod sweep;
+mod tiles;
 
 pub use error::EngineError;
 pub use explain::{Choice, StepPlan};

@@ -9,6 +9,7 @@ use crate::arena::{Lifetime, place};
 use crate::half;
 use crate::program::{Conv, Kind, Program, Step};
 use crate::stages::{self, Stage};
+use crate::tiles::TilePlan;
 use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Graph, Needs, NodeId, Saved};
@@ -43,6 +44,9 @@ pub struct Request {
     pub recompute: bool,
     /// How activations and their gradients are kept.
     pub precision: Precision,
+    /// Whether convolutions of bf16 run on matrix tiles; `None` is where the machine has them. Elsewhere they are emulated, which
+    /// is slow and gives the same bits.
+    pub tiles: Option<bool>,
 }
 
 /// How activations, and gradients by them, are kept between layers. Parameters, statistics, losses and all sums are f32.
@@ -69,6 +73,7 @@ impl Request {
             algorithm: None,
             recompute: false,
             precision: Precision::F32,
+            tiles: None,
         }
     }
 
@@ -100,7 +105,8 @@ impl Memory {
     /// If that is too much to be counted.
     pub fn of(graph: &Graph, request: &Request) -> Result<Memory, EngineError> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Plan::new(graph, Isa::from_env().unwrap_or_else(|_| Isa::detect()), threads, request).map(|plan| plan.memory)
+        let isa = Isa::from_env().unwrap_or_else(|_| Isa::detect());
+        Plan::new(graph, &Machine { isa, threads, tiles: isa.tiles() }, request).map(|plan| plan.memory)
     }
 
     /// All of it.
@@ -152,6 +158,7 @@ pub(crate) struct ConvPlan {
     pub(crate) weight: Option<WeightGradient>,
     /// A linear layer that predicts with bf16 weights instead.
     pub(crate) half: Option<HalfLinear>,
+    pub(crate) tiles: Option<TilePlan>,
     /// Predicting: where the prepared weights lie, and the bias that folding makes.
     pub(crate) prepared: Range<usize>,
     pub(crate) bias: Range<usize>,
@@ -228,11 +235,22 @@ pub(crate) fn geometry(graph: &Graph, conv: NodeId, batch: usize) -> Option<Conv
     }
 }
 
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    pub(crate) isa: Isa,
+    pub(crate) threads: usize,
+    /// It has matrix tiles.
+    pub(crate) tiles: bool,
+}
+
 /// Everything that planning reads.
 struct Planner<'a> {
     graph: &'a Graph,
     isa: Isa,
     threads: usize,
+    /// Convolutions of bf16 run on matrix tiles.
+    tiles: bool,
     request: &'a Request,
     /// For each node, whether a sweep computes the gradient by its activations.
     gradient: Vec<bool>,
@@ -241,23 +259,25 @@ struct Planner<'a> {
 
 impl Plan {
     /// Fails if the memory cannot be counted.
-    pub(crate) fn new(graph: &Graph, isa: Isa, threads: usize, request: &Request) -> Result<Plan, EngineError> {
+    pub(crate) fn new(graph: &Graph, machine: &Machine, request: &Request) -> Result<Plan, EngineError> {
         if !countable(graph, request.batch) {
             return Err(EngineError::TooLarge { network: graph.name().into(), batch: request.batch });
         }
         let (gradient, runs) = (with_gradient(graph, request), running(graph, request));
-        Ok(Planner { graph, isa, threads, request, gradient, runs }.plan())
+        let Machine { isa, threads, tiles } = *machine;
+        let tiles = request.precision == Precision::Bf16 && request.tiles.unwrap_or(tiles);
+        Ok(Planner { graph, isa, threads, tiles, request, gradient, runs }.plan())
     }
 }
 
 impl Planner<'_> {
     fn plan(&self) -> Plan {
-        let mut program = Program::new(self.graph, self.request, &self.runs);
+        let mut program = Program::new(self.graph, self.request, self.tiles, &self.runs);
         let mut steps: Vec<Planned> = Vec::new();
         let mut prepared = 0;
         let stages = stages::cut(self.graph, self.isa, self.request, &program);
         let spans = stages::spans(self.graph, &program, &stages);
-        let half = half::chosen(self.graph, self.request, &program, &spans);
+        let half = half::chosen(self.graph, self.request, self.tiles, &program, &spans);
         let (stages, spans) = if self.request.training && half.contains(&true) {
             let stages = stages::one_by_one(self.graph, self.request, &program, &half);
             let spans = stages::spans(self.graph, &program, &stages);
@@ -267,7 +287,7 @@ impl Planner<'_> {
         };
         for stage in &stages {
             for step in &program.steps[stage.steps.clone()] {
-                steps.push(self.planned(&program, step.clone(), stage.images, &mut prepared));
+                steps.push(self.planned(&program, &half, step.clone(), stage.images, &mut prepared));
             }
         }
         // A convolution that cannot gather leaves the statistics to the normalisation.
@@ -282,11 +302,21 @@ impl Planner<'_> {
         self.lay_out(program, steps, stages, &spans, &half, prepared)
     }
 
-    fn planned(&self, program: &Program, mut step: Step, images: usize, prepared: &mut usize) -> Planned {
-        let in_sweep = self.gradient[step.output().index()];
-        let dense = program.inside[step.output().index()].is_none();
+    fn planned(
+        &self,
+        program: &Program,
+        half: &[bool],
+        mut step: Step,
+        images: usize,
+        prepared: &mut usize,
+    ) -> Planned {
+        let output = step.output();
+        let in_sweep = self.gradient[output.index()];
+        let dense = program.inside[output.index()].is_none();
+        let kept = |id: NodeId| half[program.root[id.index()].index()];
+        let tiles = self.tiles && step.inputs(self.graph).chain([output]).all(kept);
         let conv = match &mut step.kind {
-            Kind::Conv(conv) => self.conv(conv, images, in_sweep, dense, prepared),
+            Kind::Conv(conv) => self.conv(conv, images, in_sweep, (dense, tiles), prepared),
             _ => None,
         };
         let mut planned = Planned { step, conv, assigns: SmallVec::new(), in_sweep, reads: Needs::default(), images };
@@ -299,7 +329,7 @@ impl Planner<'_> {
         conv: &mut Conv,
         images: usize,
         in_sweep: bool,
-        dense: bool,
+        (dense, tiles): (bool, bool),
         prepared: &mut usize,
     ) -> Option<ConvPlan> {
         let (isa, request) = (self.isa, self.request);
@@ -310,11 +340,12 @@ impl Planner<'_> {
         if conv.folded.is_some() && !forward.prepares() {
             forward = plan(isa, &g, Some(Algorithm::Direct));
         }
-        if forward.moments_len().is_none() {
-            conv.gathers = None;
-        }
         let wants_weight = in_sweep && request.parameter_gradients && node.params.iter().any(|p| p.trainable);
         let wants_data = in_sweep && self.gradient[node.inputs[0].index()];
+        let tiles = if tiles { TilePlan::new(&g, wants_data, wants_weight) } else { None };
+        if forward.moments_len().is_none() || tiles.is_some() {
+            conv.gathers = None;
+        }
         let mut take = |len: usize| {
             let start = *prepared;
             *prepared += len.next_multiple_of(16);
@@ -322,13 +353,15 @@ impl Planner<'_> {
         };
         let halves = request.precision == Precision::Bf16 && stages::plain(self.graph, request);
         let half = HalfLinear::new(isa, &g).filter(|_| halves && dense && conv.residual.is_none());
-        let kept = match half {
-            Some(half) => half::stored(half.prepared_len(), true),
-            None if request.training => 0,
-            None => forward.prepared_len(),
+        let kept = match (half, tiles) {
+            (Some(half), _) => half::stored(half.prepared_len(), true),
+            (None, _) if request.training => 0,
+            (None, Some(tiles)) => tiles.prepared_len(),
+            (None, None) => forward.prepared_len(),
         };
         Some(ConvPlan {
             half,
+            tiles,
             prepared: take(kept),
             bias: take(if conv.folded.is_some() { g.c_out } else { 0 }),
             forward,
@@ -370,7 +403,8 @@ impl Planner<'_> {
                 // What the first turn turns, the others use again.
                 let backward =
                     if turns > 1 { turned + data.max(weight).max(bias) } else { (turned + data).max(weight).max(bias) };
-                forward.max(backward)
+                let tiles = plan.tiles.map_or(0, |tiles| tiles.scratch(threads, self.request.training));
+                forward.max(backward).max(tiles)
             }
             (Kind::Norm(norm), _) => {
                 let shape = self.graph.node(norm.norm).shape;

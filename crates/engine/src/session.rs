@@ -3,7 +3,7 @@
 use crate::EngineError;
 use crate::half::AllWidened;
 use crate::parameters::{Layout, Parameters, Stamp, Tensors};
-use crate::plan::{Memory, Place, Plan, Request};
+use crate::plan::{Machine, Memory, Place, Plan, Request};
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,7 +59,8 @@ impl Session {
             return Err(EngineError::Batch { planned: 0, found: 0 });
         }
         let too_large = || EngineError::TooLarge { network: graph.name().into(), batch: request.batch };
-        let plan = Plan::new(&graph, cpu.isa(), cpu.threads(), request)?;
+        let machine = Machine { isa: cpu.isa(), threads: cpu.threads(), tiles: cpu.amx() };
+        let plan = Plan::new(&graph, &machine, request)?;
         let arena = Buffer::try_zeroed(plan.floats).ok_or_else(too_large)?;
         let prepared = Buffer::try_zeroed(plan.prepared).ok_or_else(too_large)?;
         let mut switches = Vec::new();

@@ -2,6 +2,7 @@
 
 use crate::arena::carve;
 use crate::forward::Ranges;
+use crate::half::Use;
 use crate::parameters::{Parameters, Tensors};
 use crate::program::{Conv, Kind, Norm};
 use crate::session::{Session, Slices};
@@ -39,12 +40,15 @@ impl Session {
         }
         for turn in stage.turns(self.batch) {
             self.turn = turn;
+            if let Kind::Conv(conv) = kind {
+                self.backward_conv(p, step, &conv, gradients);
+                continue;
+            }
             self.widen_backward(step, false);
             match kind {
-                Kind::Layer => self.backward_layer(p, step, output, gradients),
-                Kind::Conv(conv) => self.backward_conv(p, step, &conv, gradients),
                 Kind::Norm(norm) if several => self.backward_norm(p, step, &norm, Part::PassOn, gradients),
                 Kind::Norm(norm) => self.backward_norm(p, step, &norm, Part::All, gradients),
+                _ => self.backward_layer(p, step, output, gradients),
             }
             self.narrow();
         }
@@ -105,32 +109,86 @@ impl Session {
     }
 
     fn backward_conv(&mut self, p: &Parameters, step: usize, conv: &Conv, gradients: &mut Tensors) {
+        let Some(tiles) = self.on_tiles(step) else {
+            self.widen_backward(step, false);
+            self.gate(step, conv, gradients);
+            self.conv_gradients(p, step, conv, [true; 2], gradients);
+            return self.narrow();
+        };
+        let planned = &self.plan.steps[step];
+        let (Some(plan), id) = (&planned.conv, planned.step.output()) else { unreachable!("convolutions are planned") };
+        let (data, weight) = (plan.data.is_some(), plan.weight.is_some());
+        let input = self.graph.node(conv.conv).inputs[0];
+        let adds = !self.assigns(step, input);
+        // What the gate lets through is bf16 as it was, so that it is narrowed without rounding.
+        let clamps = conv.activation != Activation::None;
+        self.take(id, true, if clamps { Use::Adds } else { Use::Reads });
+        if clamps {
+            self.take(id, false, Use::Reads);
+        }
+        self.gate(step, conv, gradients);
+        self.narrow();
+        if let Some(data) = tiles.data {
+            self.data_tiles(p, conv.conv, id, data, adds);
+        }
+        let rest = [data && tiles.data.is_none(), weight && tiles.weight.is_none()];
+        if rest != [false; 2] {
+            self.take(id, true, Use::Reads);
+            if rest[0] {
+                self.take(input, true, if adds { Use::Adds } else { Use::Writes });
+            }
+            if rest[1] {
+                self.take(input, false, Use::Reads);
+            }
+            self.conv_gradients(p, step, conv, rest, gradients);
+            self.narrow();
+        }
+        if let (Some(weight), Some(dw)) = (tiles.weight, gradients.of_mut(conv.conv).first_mut()) {
+            self.weight_tiles(conv.conv, id, weight, dw);
+        }
+    }
+
+    /// Lets through what a convolution's activation let through, and sums up the bias's gradient.
+    fn gate(&mut self, step: usize, conv: &Conv, gradients: &mut Tensors) {
+        let id = self.plan.steps[step].step.output();
+        let node = self.graph.node(conv.conv);
+        let clamps = conv.activation != Activation::None;
+        let mut asked = gradients.of_mut(conv.conv).iter_mut().zip(&node.params).skip(1);
+        let bias = asked.next().filter(|(_, spec)| self.request.parameter_gradients && spec.trainable);
+        let bias = bias.map(|(g, _)| g.as_mut_slice());
+        if clamps || bias.is_some() {
+            let turned = self.turned(step);
+            let scratch = self.plan.scratch.start + turned..self.plan.scratch.end;
+            let ranges = [self.gradient_at(id), scratch, kept(clamps, self.read(id))];
+            let mut slices = carve(&mut self.arena, &ranges);
+            let [dy, scratch, y] = &mut slices[..] else { unreachable!("three ranges") };
+            activate_backward(&self.cpu, y, dy, node.shape.c, conv.activation, bias, self.turn.start > 0, scratch);
+        }
+    }
+
+    /// Floats of work space that hold turned weights from turn to turn; a single turn needs none of its own.
+    fn turned(&self, step: usize) -> usize {
+        let planned = &self.plan.steps[step];
+        let data = planned.conv.as_ref().and_then(|plan| plan.data);
+        data.filter(|_| planned.images < self.request.batch).map_or(0, |data| data.prepared_len())
+    }
+
+    /// The gradients of a convolution by its input and its weights, as far as they are planned and `wanted`.
+    fn conv_gradients(&mut self, p: &Parameters, step: usize, conv: &Conv, wanted: [bool; 2], gradients: &mut Tensors) {
         let planned = &self.plan.steps[step];
         let (Some(plan), id) = (&planned.conv, planned.step.output()) else { unreachable!("convolutions are planned") };
         let node = self.graph.node(conv.conv);
         let input = node.inputs[0];
-        let adds = !self.assigns(step, input);
-        let clamps = conv.activation != Activation::None;
+        let (adds, turned) = (!self.assigns(step, input), self.turned(step));
+        let (batch, first) = (self.turn.len(), self.turn.start == 0);
+        let data = plan.data.filter(|_| wanted[0]).map(|data| data.batch(batch));
+        let weight = plan.weight.filter(|_| wanted[1]).map(|weight| weight.batch(batch));
         let mut ranges = Ranges::new();
-        ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(clamps, self.read(id))]);
-        ranges.push(kept(plan.weight.is_some(), self.read(input)));
-        ranges.push(kept(plan.data.is_some(), self.gradient_at(input)));
-        let batch = self.turn.len();
+        ranges.extend([self.gradient_at(id), self.plan.scratch.clone(), kept(weight.is_some(), self.read(input))]);
+        ranges.push(kept(data.is_some(), self.gradient_at(input)));
         let mut slices = carve(&mut self.arena, &ranges);
-        let [dy, scratch, y, x, dx] = &mut slices[..] else { unreachable!("five ranges") };
-
-        let (cpu, first) = (&*self.cpu, self.turn.start == 0);
-        let mut asked = gradients.of_mut(conv.conv).iter_mut().zip(&node.params);
-        let weight = asked.next().map(|(g, _)| g);
-        let bias = asked.next().filter(|(_, spec)| self.request.parameter_gradients && spec.trainable);
-        let bias = bias.map(|(g, _)| g.as_mut_slice());
-        // What the first turn turns, the others use again; a single one needs no room of its own for it.
-        let data = plan.data.map(|data| data.batch(batch));
-        let turned = data.filter(|_| planned.images < self.request.batch).map_or(0, |data| data.prepared_len());
-        let (made, scratch) = scratch.split_at_mut(turned);
-        if clamps || bias.is_some() {
-            activate_backward(cpu, y, dy, node.shape.c, conv.activation, bias, !first, scratch);
-        }
+        let [dy, scratch, x, dx] = &mut slices[..] else { unreachable!("four ranges") };
+        let (cpu, (made, scratch)) = (&*self.cpu, scratch.split_at_mut(turned));
         if let Some(data) = data {
             let (own, scratch) = scratch.split_at_mut(data.prepared_len() - turned);
             let made = if turned > 0 { made } else { own };
@@ -142,8 +200,8 @@ impl Session {
             let mut to = Destination { adds, ..Destination::assign(dx, channels) };
             data.run(cpu, dy, weights, &Epilogue::default(), &mut to, scratch);
         }
-        if let (Some(by_weight), Some(dw)) = (plan.weight.map(|w| w.batch(batch)), weight) {
-            by_weight.run(cpu, x, dy, dw, !first, scratch);
+        if let (Some(weight), Some(dw)) = (weight, gradients.of_mut(conv.conv).first_mut()) {
+            weight.run(cpu, x, dy, dw, !first, scratch);
         }
     }
 

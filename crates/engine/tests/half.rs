@@ -90,6 +90,55 @@ fn what_bf16_can_hold_comes_out_the_same_bit_for_bit() {
     }
 }
 
+#[test]
+fn matrix_tiles_give_the_same_whole_numbers() {
+    let graph = Arc::new(whole_numbers());
+    let mut p = Parameters::init(&graph, Scheme::He, 5);
+    for (i, (_, _, values)) in p.iter_mut().enumerate() {
+        let whole = few(40 + i as u64, values.len(), &[1.0, -1.0]);
+        values.copy_from_slice(&whole);
+    }
+    let batch = 20;
+    let x = few(7, batch * graph.input().shape.len(), &[1.0, -1.0, 2.0]);
+    let dy = few(8, batch * graph.output().shape.len(), &[1.0, -1.0]);
+    let cpu = Arc::new(Cpu::new(2).unwrap());
+    let full = Request { algorithm: Some(Algorithm::Direct), ..Request::train(&graph, batch) };
+    let tiles = Request { precision: Precision::Bf16, tiles: Some(true), ..full.clone() };
+    let (logits, gradients, _) = step(&graph, &cpu, &p, &x, &dy, &full);
+    let (tile_logits, tile_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &tiles);
+    assert_eq!(tile_logits, logits);
+    for ((name, _, found), (_, _, expected)) in tile_gradients.iter().zip(gradients.iter()) {
+        assert_eq!(found, expected, "{name}");
+    }
+    let session = Session::new(graph.clone(), cpu.clone(), &tiles).unwrap();
+    // Two of the four convolutions: the third is depthwise, the last has an output that flattens to a vector.
+    assert!(session.steps().iter().filter(|s| s.tiles).count() >= 2);
+    let predict = Request { precision: Precision::Bf16, tiles: Some(true), ..Request::predict(batch) };
+    let mut session = Session::new(graph.clone(), cpu.clone(), &predict).unwrap();
+    assert_eq!(session.forward(&p, &x, batch, 3).unwrap(), logits);
+}
+
+#[test]
+fn matrix_tiles_round_weights_and_no_more() {
+    let (graph, cpu) = (Arc::new(normalised()), Arc::new(Cpu::new(2).unwrap()));
+    let (p, batch) = (Parameters::init(&graph, Scheme::He, 5), 40);
+    let x = noise(7, batch * graph.input().shape.len());
+    let dy = noise(8, batch * graph.output().shape.len());
+    let half = Request { precision: Precision::Bf16, tiles: Some(false), ..Request::train(&graph, batch) };
+    let (logits, gradients, _) = step(&graph, &cpu, &p, &x, &dy, &half);
+    let tiles = Request { tiles: Some(true), ..half };
+    let (tile_logits, tile_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &tiles);
+    // As where activations are rounded (below): once more for each convolution.
+    let bound = 4.0 * (4.0 * 8.0_f64).sqrt() / 512.0;
+    let off = distance(&tile_logits, &logits);
+    assert!(off > 0.0 && off < bound, "logits are off by {off}");
+    for ((name, _, found), (_, _, expected)) in tile_gradients.iter().zip(gradients.iter()) {
+        let off = distance(found, expected);
+        let skipped = name == "conv2.bias" || name.starts_with("bn0");
+        assert!(skipped || off < 4.0 * bound, "{name} is off by {off}, bound {}", 4.0 * bound);
+    }
+}
+
 /// Everything that needs all images at once, and layers that bf16 rounds.
 fn normalised() -> Graph {
     let mut g = Builder::new("normalised");

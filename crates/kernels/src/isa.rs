@@ -65,6 +65,11 @@ impl Isa {
     /// Every instruction set, slowest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
+    /// Whether kernels of this set run on matrix tiles here, as [`crate::Cpu::amx`] says; not where `STRIATE_AMX` is unknown.
+    pub fn tiles(self) -> bool {
+        tiles(self).unwrap_or(false)
+    }
+
     /// The name used in `STRIATE_ISA` and in reports.
     pub const fn name(self) -> &'static str {
         match self {
