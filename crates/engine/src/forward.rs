@@ -132,7 +132,8 @@ impl Session {
         let c = node.shape.c;
         let (mean, rest) = values.split_at_mut(c);
         let (var, inv_std) = rest.split_at_mut(c);
-        if !norm.gathered {
+        // Run again, it finds its statistics in place.
+        if !norm.gathered && !self.sweeping {
             channel_statistics(&self.cpu, x, c, mean, var, scratch);
         }
         layer.invert(var, inv_std);

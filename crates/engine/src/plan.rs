@@ -1,12 +1,15 @@
 //! The plan of a run: its steps, which of them take part in the backward sweep, the algorithms of their convolutions, how
 //! long every buffer lives, and where it lies.
 //!
-//! Step i of n runs forward at time i and backward at time 2n − i. Activations live until their last reader, gradients from
-//! their first contribution to their step's backward pass, taps for ever.
+//! Step i runs forward at time i, and backward at its time of the [`Clock`]. Activations live until their last reader, or are
+//! dropped between and replayed ([`crate::replay`]), gradients from their first contribution to their step's backward pass,
+//! taps for ever.
 
 use crate::EngineError;
 use crate::arena::{Lifetime, place};
+use crate::gradients;
 use crate::program::{Conv, Kind, Program, Step};
+use crate::replay::{Clock, Reads};
 use crate::stages::{self, Stage};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -16,6 +19,7 @@ use striate_kernels::{
 };
 
 /// What a session is for.
+#[allow(clippy::struct_excessive_bools)] // Each is a wish of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The most images that a pass will take.
@@ -86,6 +90,8 @@ pub struct Memory {
     pub scratch: usize,
     /// Weights prepared for the kernels, beside the parameters themselves.
     pub prepared: usize,
+    /// Room for the gradients of one step's parameters, used where they are handed on.
+    pub room: usize,
     /// What the buffers would take without sharing.
     pub unshared: usize,
 }
@@ -102,7 +108,7 @@ impl Memory {
 
     /// All of it.
     pub fn total(&self) -> usize {
-        self.buffers + self.scratch + self.prepared
+        self.buffers + self.scratch + self.prepared + self.room
     }
 }
 
@@ -112,6 +118,8 @@ pub(crate) struct Place {
     /// Empty where nobody writes the activations: what nothing depends on, what a later node is joined to, what lies in a
     /// concatenation.
     pub(crate) activation: Range<usize>,
+    /// Where the sweep has activations that it computes again; else empty.
+    pub(crate) again: Range<usize>,
     pub(crate) values: Range<usize>,
     pub(crate) switches: Range<usize>,
     /// Empty without a gradient.
@@ -134,6 +142,8 @@ pub(crate) struct Planned {
     pub(crate) in_sweep: bool,
     /// Images that it takes at a time, at most.
     pub(crate) images: usize,
+    /// The steps that are run again before its backward pass, in order.
+    pub(crate) replays: SmallVec<[usize; 4]>,
 }
 
 /// How a convolution is computed.
@@ -142,6 +152,8 @@ pub(crate) struct ConvPlan {
     pub(crate) forward: Convolution,
     pub(crate) data: Option<Convolution>,
     pub(crate) weight: Option<WeightGradient>,
+    /// Outputs whose weights' gradients are handed on at a time, where it is not all.
+    pub(crate) rows: Option<usize>,
     /// Predicting: where the prepared weights lie, and the bias that folding makes.
     pub(crate) prepared: Range<usize>,
     pub(crate) bias: Range<usize>,
@@ -160,6 +172,8 @@ pub(crate) struct Plan {
     pub(crate) switches: usize,
     /// Floats of prepared weights.
     pub(crate) prepared: usize,
+    /// Floats of the largest gradients that a step hands on.
+    pub(crate) room: usize,
     pub(crate) memory: Memory,
 }
 
@@ -216,12 +230,20 @@ pub(crate) fn geometry(graph: &Graph, conv: NodeId, batch: usize) -> Option<Conv
     }
 }
 
+/// Buffers of a node in the arena, and which each is.
+pub(crate) const PARTS: usize = 4;
+pub(crate) const ACTIVATION: usize = 0;
+pub(crate) const VALUES: usize = 1;
+pub(crate) const GRADIENT: usize = 2;
+/// Activations that are replayed.
+pub(crate) const AGAIN: usize = 3;
+
 /// Everything that planning reads.
-struct Planner<'a> {
-    graph: &'a Graph,
+pub(crate) struct Planner<'a> {
+    pub(crate) graph: &'a Graph,
     isa: Isa,
     threads: usize,
-    request: &'a Request,
+    pub(crate) request: &'a Request,
     /// For each node, whether a sweep computes the gradient by its activations.
     gradient: Vec<bool>,
     runs: Vec<bool>,
@@ -268,7 +290,7 @@ impl Planner<'_> {
             Kind::Conv(conv) => self.conv(conv, images, in_sweep, prepared),
             _ => None,
         };
-        Planned { step, conv, assigns: SmallVec::new(), in_sweep, images }
+        Planned { step, conv, assigns: SmallVec::new(), in_sweep, images, replays: SmallVec::new() }
     }
 
     fn conv(&self, conv: &mut Conv, images: usize, in_sweep: bool, prepared: &mut usize) -> Option<ConvPlan> {
@@ -291,12 +313,16 @@ impl Planner<'_> {
             start..start + len
         };
         let predicts = !request.training;
+        let weight = wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm));
         Some(ConvPlan {
             prepared: take(if predicts { forward.prepared_len() } else { 0 }),
             bias: take(if conv.folded.is_some() { g.c_out } else { 0 }),
             forward,
             data: wants_data.then(|| Convolution::data_gradient(isa, &g, request.algorithm)),
-            weight: wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm)),
+            rows: weight
+                .filter(|w| w.has_rows() && images == request.batch)
+                .and_then(|_| gradients::rows(g.c_in, g.c_out)),
+            weight,
         })
     }
 
@@ -356,19 +382,18 @@ impl Planner<'_> {
     fn lay_out(
         &self,
         program: Program,
-        steps: Vec<Planned>,
+        mut steps: Vec<Planned>,
         stages: Vec<Stage>,
         spans: &[Range<usize>],
         prepared: usize,
     ) -> Plan {
         let (graph, request, batch) = (self.graph, self.request, self.request.batch);
         let (n, nodes) = (steps.len(), graph.nodes().len());
-        let end = 2 * n + 1;
-        let back = |i: usize| 2 * n - i;
+        let clock = Clock { steps: n };
         let unused = Lifetime { len: 0, first: 0, last: 0 };
-        // Per node: activation, values, gradient.
-        let mut floats = vec![unused; 3 * nodes];
+        let mut floats = vec![[unused; PARTS]; nodes];
         let mut switches = vec![unused; nodes];
+        let mut reads = vec![Reads::default(); nodes];
         let mut places = vec![Place::default(); nodes];
         let mut scratch = 0;
         let watched = |list: &[NodeId], id: NodeId| list.iter().any(|w| program.root[w.index()] == id);
@@ -385,76 +410,86 @@ impl Planner<'_> {
         let held = |id: NodeId, images: usize| {
             graph.node(id).shape.len() * if places[id.index()].stride > 0 { batch } else { images }
         };
-        floats[0] =
-            Lifetime { len: held(graph.input_id(), stages.first().map_or(batch, |s| s.images)), first: 0, last: 0 };
+        floats[0][ACTIVATION].len = held(graph.input_id(), stages.first().map_or(batch, |s| s.images));
         for (i, planned) in steps.iter().enumerate() {
             let (step, output) = (&planned.step, planned.step.output());
             scratch = scratch.max(self.scratch(planned));
             let home = program.inside[output.index()].map_or(output, |inside| inside.concat);
-            let buffer = &mut floats[3 * home.index()];
+            let buffer = &mut floats[home.index()][ACTIVATION];
             if buffer.len == 0 {
                 *buffer = Lifetime { len: held(home, planned.images), first: i, last: i };
             }
-            buffer.last = buffer.last.max(i);
+            let own = &mut reads[home.index()];
+            own.forward = i;
             let (reads_inputs, reads_output) = self.needs(planned);
             if planned.in_sweep && reads_output {
-                buffer.last = buffer.last.max(back(i));
+                own.add(clock.replay(i), clock.back(i));
             }
             for (k, input) in step.inputs(graph).map(|id| program.root[id.index()]).enumerate() {
                 let residual = k > 0 && step.residual() == Some(input);
-                let last = if planned.in_sweep && reads_inputs && !residual { back(i) } else { i };
-                let buffer = &mut floats[3 * input.index()];
-                buffer.last = buffer.last.max(last);
-                let gradient = &mut floats[3 * input.index() + 2];
+                reads[input.index()].forward = i;
+                if planned.in_sweep && reads_inputs && !residual {
+                    reads[input.index()].add(clock.replay(i), clock.back(i));
+                }
+                let gradient = &mut floats[input.index()][GRADIENT];
                 if planned.in_sweep && planned.assigns.contains(&input) {
-                    *gradient = Lifetime { len: batch * graph.node(input).shape.len(), first: back(i), last: back(i) };
+                    let (len, time) = (batch * graph.node(input).shape.len(), clock.back(i));
+                    *gradient = Lifetime { len, first: time, last: time };
                 }
             }
-            self.saved(i, planned, &back, end, &mut floats, &mut switches);
+            self.saved(i, planned, clock, &mut floats, &mut switches);
         }
-        for start in &request.backward_from {
-            let (node, i) = (graph.node(*start), start.index());
-            if self.gradient[i] {
-                floats[3 * i + 2] = Lifetime { len: batch * node.shape.len(), first: n, last: n };
-            }
+        for start in request.backward_from.iter().filter(|start| self.gradient[start.index()]) {
+            let len = batch * graph.node(*start).shape.len();
+            floats[start.index()][GRADIENT] = Lifetime { len, first: n, last: n };
         }
         for (i, planned) in steps.iter().enumerate() {
-            let gradient = &mut floats[3 * planned.step.output().index() + 2];
-            gradient.last = gradient.last.max(back(i));
+            let gradient = &mut floats[planned.step.output().index()][GRADIENT];
+            gradient.last = gradient.last.max(clock.back(i));
         }
+        for (i, place) in places.iter().enumerate() {
+            if place.keeps_activation {
+                (floats[i][ACTIVATION].last, switches[i].last) = (clock.end(), clock.end());
+            }
+            if place.keeps_gradient {
+                floats[i][GRADIENT].last = clock.end();
+            }
+        }
+        let replays = self.replays(clock, &program, &steps, &places, reads);
+        self.replay(&replays, &mut steps, &mut floats, &mut switches);
         // While a stage takes its turns, what it reads of others and what it writes for them stays.
         let turns = |stage: usize| stages.get(stage).filter(|s| s.images < batch);
-        for ((place, span), buffer) in places.iter().zip(spans).zip(floats.iter_mut().step_by(3)) {
+        for ((place, span), buffers) in places.iter().zip(spans).zip(&mut floats) {
+            let buffer = &mut buffers[ACTIVATION];
             if place.stride == 0 {
                 continue;
             }
             buffer.first = turns(span.start).map_or(buffer.first, |s| buffer.first.min(s.steps.start));
             buffer.last = turns(span.end.wrapping_sub(1)).map_or(buffer.last, |s| buffer.last.max(s.steps.end));
         }
-        for (i, place) in places.iter().enumerate() {
-            if place.keeps_activation {
-                (floats[3 * i].last, switches[i].last) = (end, end);
-            }
-            if place.keeps_gradient {
-                floats[3 * i + 2].last = end;
-            }
-        }
 
-        let unshared =
-            4 * floats.iter().map(|l| l.len).sum::<usize>() + 2 * switches.iter().map(|l| l.len).sum::<usize>();
-        let (float_places, total) = place(&floats);
+        let lens = |all: &[Lifetime]| all.iter().map(|l| l.len).sum::<usize>();
+        let unshared = 4 * lens(floats.as_flattened()) + 2 * lens(&switches);
+        let (float_places, total) = place(floats.as_flattened());
         let (switch_places, switch_total) = place(&switches);
-        for (i, place) in places.iter_mut().enumerate() {
-            place.activation = float_places[3 * i].clone();
-            place.values = float_places[3 * i + 1].clone();
-            place.gradient = float_places[3 * i + 2].clone();
-            place.switches = switch_places[i].clone();
+        for ((place, floats), switches) in places.iter_mut().zip(float_places.chunks(PARTS)).zip(switch_places) {
+            place.activation = floats[ACTIVATION].clone();
+            place.again = floats[AGAIN].clone();
+            place.values = floats[VALUES].clone();
+            place.gradient = floats[GRADIENT].clone();
+            place.switches = switches;
         }
         let start = total.next_multiple_of(16);
-        let memory =
-            Memory { buffers: 4 * total + 2 * switch_total, scratch: 4 * scratch, prepared: 4 * prepared, unshared };
+        let room = if request.parameter_gradients { gradients::room(graph, &steps) } else { 0 };
+        let memory = Memory {
+            buffers: 4 * total + 2 * switch_total,
+            scratch: 4 * scratch,
+            prepared: 4 * prepared,
+            room: 4 * room,
+            unshared,
+        };
         let (scratch, floats) = (start..start + scratch, start + scratch);
-        Plan { steps, stages, places, program, scratch, floats, switches: switch_total, prepared, memory }
+        Plan { steps, stages, places, program, scratch, floats, switches: switch_total, prepared, room, memory }
     }
 
     /// The statistics and switches that a step saves.
@@ -462,9 +497,8 @@ impl Planner<'_> {
         &self,
         i: usize,
         planned: &Planned,
-        back: &dyn Fn(usize) -> usize,
-        end: usize,
-        floats: &mut [Lifetime],
+        clock: Clock,
+        floats: &mut [[Lifetime; PARTS]],
         switches: &mut [Lifetime],
     ) {
         let saves = match planned.step.kind {
@@ -480,22 +514,31 @@ impl Planner<'_> {
             if !asked && matches!(node.layer, AnyLayer::MaxPool(_)) {
                 saved.switches = 0;
             }
-            let last = if self.request.training || planned.in_sweep { end } else { i };
+            let last = if self.request.training || planned.in_sweep { clock.end() } else { i };
             // What a convolution gathers is there before.
-            let values = &mut floats[3 * id.index() + 1];
+            let values = &mut floats[id.index()][VALUES];
             let first = if values.len > 0 { values.first } else { i };
             *values = Lifetime { len: saved.values, first, last };
-            let last = if planned.in_sweep { back(i) } else { i };
+            let last = if planned.in_sweep { clock.back(i) } else { i };
             switches[id.index()] = Lifetime { len: saved.switches, first: i, last };
         }
         if let Some(norm) = planned.gathers() {
             let c = self.graph.node(norm).shape.c;
-            floats[3 * norm.index() + 1] = Lifetime { len: 2 * c, first: i, last: end };
+            floats[norm.index()][VALUES] = Lifetime { len: 2 * c, first: i, last: clock.end() };
         }
     }
 }
 
 impl Planned {
+    /// The node whose parameters its passes use.
+    pub(crate) fn owner(&self) -> NodeId {
+        match self.step.kind {
+            Kind::Layer => self.step.output(),
+            Kind::Conv(conv) => conv.conv,
+            Kind::Norm(norm) => norm.norm,
+        }
+    }
+
     /// The normalisation whose statistics this step gathers.
     pub(crate) fn gathers(&self) -> Option<NodeId> {
         match self.step.kind {

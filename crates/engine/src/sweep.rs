@@ -2,7 +2,8 @@
 
 use crate::arena::carve;
 use crate::forward::Ranges;
-use crate::parameters::{Parameters, Tensors};
+use crate::gradients::Gradients;
+use crate::parameters::Parameters;
 use crate::program::{Conv, Kind, Norm};
 use crate::session::{Session, Slices};
 use smallvec::SmallVec;
@@ -18,7 +19,7 @@ fn kept(wanted: bool, range: Range<usize>) -> Range<usize> {
 }
 
 impl Session {
-    pub(crate) fn backward_step(&mut self, p: &Parameters, step: usize, gradients: &mut Tensors) {
+    pub(crate) fn backward_step(&mut self, p: &Parameters, step: usize, gradients: &mut Gradients<'_>) {
         let planned = &self.plan.steps[step];
         let (kind, output) = (planned.step.kind, planned.step.output());
         match kind {
@@ -33,7 +34,7 @@ impl Session {
         self.plan.steps[step].assigns.contains(&id)
     }
 
-    fn backward_layer(&mut self, p: &Parameters, step: usize, id: NodeId, gradients: &mut Tensors) {
+    fn backward_layer(&mut self, p: &Parameters, step: usize, id: NodeId, gradients: &mut Gradients<'_>) {
         let (node, shapes) = (self.graph.node(id), self.shapes(id));
         let places = &self.plan.places;
         let place = &places[id.index()];
@@ -59,10 +60,10 @@ impl Session {
         let params: Slices<'_> = p.of(id).iter().map(Vec::as_slice).collect();
         let asked = self.request.parameter_gradients;
         let mut dparams: SmallVec<[Option<&mut [f32]>; 4]> = gradients
-            .of_mut(id)
-            .iter_mut()
+            .of(node, id)
+            .into_iter()
             .zip(&node.params)
-            .map(|(g, spec)| (asked && spec.trainable).then_some(g.as_mut_slice()))
+            .map(|(g, spec)| (asked && spec.trainable).then_some(g))
             .collect();
         dparams.iter_mut().flatten().for_each(|g| g.fill(0.0));
         let [dy, values, scratch, output] = &mut slices[..] else { unreachable!("four ranges are left") };
@@ -80,7 +81,7 @@ impl Session {
         });
     }
 
-    fn backward_conv(&mut self, p: &Parameters, step: usize, conv: &Conv, gradients: &mut Tensors) {
+    fn backward_conv(&mut self, p: &Parameters, step: usize, conv: &Conv, gradients: &mut Gradients<'_>) {
         let planned = &self.plan.steps[step];
         let (Some(plan), id) = (&planned.conv, planned.step.output()) else { unreachable!("convolutions are planned") };
         let node = self.graph.node(conv.conv);
@@ -96,10 +97,10 @@ impl Session {
         let [dy, scratch, y, x, dx] = &mut slices[..] else { unreachable!("five ranges") };
 
         let cpu = &*self.cpu;
-        let mut asked = gradients.of_mut(conv.conv).iter_mut().zip(&node.params);
+        let mut asked = gradients.of(node, conv.conv).into_iter().zip(&node.params);
         let weight = asked.next().map(|(g, _)| g);
         let bias = asked.next().filter(|(_, spec)| self.request.parameter_gradients && spec.trainable);
-        let bias = bias.map(|(g, _)| g.as_mut_slice());
+        let bias = bias.map(|(g, _)| g);
         if clamps || bias.is_some() {
             activate_backward(cpu, y, dy, node.shape.c, conv.activation, bias, scratch);
         }
@@ -111,12 +112,14 @@ impl Session {
             let mut to = Destination { adds, ..Destination::assign(dx, channels) };
             data.run(cpu, dy, weights, &Epilogue::default(), &mut to, scratch);
         }
+        // Empty where it is computed and handed on by rows.
+        let weight = weight.filter(|dw| !dw.is_empty());
         if let (Some(by_weight), Some(dw)) = (plan.weight.map(|w| w.batch(batch)), weight) {
             by_weight.run(cpu, x, dy, dw, false, scratch);
         }
     }
 
-    fn backward_norm(&mut self, p: &Parameters, step: usize, norm: &Norm, gradients: &mut Tensors) {
+    fn backward_norm(&mut self, p: &Parameters, step: usize, norm: &Norm, gradients: &mut Gradients<'_>) {
         let id = self.plan.steps[step].step.output();
         let node = self.graph.node(norm.norm);
         let input = node.inputs[0];
@@ -139,8 +142,8 @@ impl Session {
         let (unasked, scratch) = scratch.split_at_mut(2 * c);
         let (unasked_gamma, unasked_beta) = unasked.split_at_mut(c);
         let asked = self.request.parameter_gradients;
-        let mut own = gradients.of_mut(norm.norm).iter_mut().zip(&node.params);
-        let mut wish = || own.next().filter(|(_, spec)| asked && spec.trainable).map(|(g, _)| g.as_mut_slice());
+        let mut own = gradients.of(node, norm.norm).into_iter().zip(&node.params);
+        let mut wish = || own.next().filter(|(_, spec)| asked && spec.trainable).map(|(g, _)| g);
         let dgamma = wish().unwrap_or(unasked_gamma);
         let dbeta = wish().unwrap_or(unasked_beta);
         let dx = wanted.then_some(GradientSlot { values: dx, adds: adds.0 });
