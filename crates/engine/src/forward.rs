@@ -150,7 +150,8 @@ impl Session {
     /// Assigns the statistics that no convolution has gathered, before the first turn. Those of the turns are combined after
     /// Chan, Golub and `LeVeque` (1983).
     fn norm_statistics(&mut self, step: usize, norm: &Norm) {
-        if norm.gathered || self.turn.start > 0 {
+        // Run again, it finds its statistics in place.
+        if norm.gathered || self.sweeping || self.turn.start > 0 {
             return;
         }
         let node = self.graph.node(norm.norm);

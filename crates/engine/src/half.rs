@@ -2,8 +2,9 @@
 //! takes a few images at a time; what it reads of them is widened to work space beside, so that every kernel computes on f32
 //! and sums in f32.
 
-use crate::plan::{Place, Planned, Request};
+use crate::plan::Planned;
 use crate::program::{Kind, Program};
+use crate::request::Request;
 use crate::session::Session;
 use crate::{Precision, stages};
 use smallvec::SmallVec;
@@ -125,14 +126,14 @@ impl Session {
     pub(crate) fn take(&mut self, id: NodeId, gradient: bool, used: Use) {
         let root = self.plan.program.root[id.index()];
         let place = &self.plan.places[root.index()];
-        let kept = if gradient { &place.gradient } else { &place.activation };
+        let kept = self.kept_at(root, gradient);
         if !place.half || kept.is_empty() || self.widened(root, gradient).is_some() {
             return;
         }
         let start = self.widened.last().map_or(self.plan.widening.start, |w| w.range.end.next_multiple_of(16));
         let range = start..start + self.turn.len() * self.graph.node(root).shape.len();
         if used != Use::Writes {
-            let (part, kept) = (self.part(root), kept.clone());
+            let part = self.part(root);
             let [from, to] = both(&mut self.arena, kept, range.clone());
             widen(&self.cpu, &halves(from)[part], to);
         }
@@ -143,9 +144,7 @@ impl Session {
     pub(crate) fn narrow(&mut self) {
         for w in std::mem::take(&mut self.widened) {
             if w.writes {
-                let place: &Place = &self.plan.places[w.id.index()];
-                let kept = if w.gradient { &place.gradient } else { &place.activation };
-                let (part, kept) = (self.part(w.id), kept.clone());
+                let (part, kept) = (self.part(w.id), self.kept_at(w.id, w.gradient));
                 let [to, from] = both(&mut self.arena, kept, w.range);
                 narrow(&self.cpu, from, &mut halves_mut(to)[part]);
             }
@@ -162,6 +161,16 @@ impl Session {
         } else {
             let range = self.read(id);
             self.arena[range].copy_from_slice(images);
+        }
+    }
+
+    /// Where a buffer lies that is kept as bf16: in a sweep, what was computed again for it.
+    pub(crate) fn kept_at(&self, id: NodeId, gradient: bool) -> Range<usize> {
+        let place = &self.plan.places[id.index()];
+        match gradient {
+            true => place.gradient.clone(),
+            false if self.sweeping && !place.again.is_empty() => place.again.clone(),
+            false => place.activation.clone(),
         }
     }
 

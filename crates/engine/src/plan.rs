@@ -1,15 +1,18 @@
 //! The plan of a run: its steps, which of them take part in the backward sweep, the algorithms of their convolutions, how
 //! long every buffer lives, and where it lies.
 //!
-//! Step i of n runs forward at time i and backward at time 2n − i. Activations live until their last reader, gradients from
-//! their first contribution to their step's backward pass, taps for ever.
+//! Step i runs forward at time i, and backward at its time of the [`Clock`]. Activations live until their last reader, or are
+//! dropped between and replayed ([`crate::replay`]), gradients from their first contribution to their step's backward pass,
+//! taps for ever.
 
 use crate::EngineError;
 use crate::arena::{Lifetime, place};
-use crate::half;
 use crate::program::{Conv, Kind, Program, Step};
+use crate::replay::{Clock, Reads};
+use crate::request::{Memory, Precision, Request};
 use crate::stages::{self, Stage};
 use crate::tiles::TilePlan;
+use crate::{gradients, half};
 use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Graph, Needs, NodeId, Saved};
@@ -18,103 +21,6 @@ use striate_kernels::{
     column_sums_scratch,
 };
 
-/// What a session is for.
-#[allow(clippy::struct_excessive_bools)] // Choices that do not depend on each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The most images that a pass will take.
-    pub batch: usize,
-    /// True to train: dropout drops and batch normalisation uses the batch's statistics.
-    pub training: bool,
-    /// The nodes at which backward sweeps start; empty for forward only.
-    pub backward_from: Vec<NodeId>,
-    /// Whether backward sweeps compute the parameters' gradients.
-    pub parameter_gradients: bool,
-    /// Nodes whose activations (and pooling's switches) stay readable after a pass, beside the output's.
-    pub taps: Vec<NodeId>,
-    /// Nodes whose gradients stay readable after a backward sweep.
-    pub gradient_taps: Vec<NodeId>,
-    /// Join layers that can be computed together, which changes results by rounding only. Without, every node is computed by
-    /// its layer.
-    pub passes: bool,
-    /// The algorithm of the convolutions to which it applies, instead of the cheapest.
-    pub algorithm: Option<Algorithm>,
-    /// Training: what is cheap to compute is computed again in the backward sweep instead of being kept for it. Results stay
-    /// the same, bit for bit.
-    pub recompute: bool,
-    /// How activations and their gradients are kept.
-    pub precision: Precision,
-    /// Whether convolutions of bf16 run on matrix tiles; `None` is where the machine has them. Elsewhere they are emulated, which
-    /// is slow and gives the same bits.
-    pub tiles: Option<bool>,
-}
-
-/// How activations, and gradients by them, are kept between layers. Parameters, statistics, losses and all sums are f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// As 32-bit numbers.
-    #[default]
-    F32,
-    /// As bfloat16, half as long: 8 bits of mantissa, the exponents of f32. What is tapped stays f32.
-    Bf16,
-}
-
-impl Request {
-    /// Forward only.
-    pub fn predict(batch: usize) -> Request {
-        Request {
-            batch,
-            training: false,
-            backward_from: Vec::new(),
-            parameter_gradients: false,
-            taps: Vec::new(),
-            gradient_taps: Vec::new(),
-            passes: true,
-            algorithm: None,
-            recompute: false,
-            precision: Precision::F32,
-            tiles: None,
-        }
-    }
-
-    /// A training step from the network's output and its auxiliary classifiers, whose activations are kept to be read.
-    pub fn train(graph: &Graph, batch: usize) -> Request {
-        let taps: Vec<NodeId> = graph.auxiliary().iter().map(|a| a.node).collect();
-        let backward_from = [graph.output_id()].into_iter().chain(taps.iter().copied()).collect();
-        Request { taps, training: true, backward_from, parameter_gradients: true, ..Request::predict(batch) }
-    }
-}
-
-/// Bytes that a session takes, for its largest batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Activations, gradients of activations, statistics and switches, after sharing.
-    pub buffers: usize,
-    /// Work space of the layers.
-    pub scratch: usize,
-    /// Weights prepared for the kernels, beside the parameters themselves.
-    pub prepared: usize,
-    /// What the buffers would take without sharing.
-    pub unshared: usize,
-}
-
-impl Memory {
-    /// What a session of this request would take on all cores of this machine.
-    ///
-    /// # Errors
-    /// If that is too much to be counted.
-    pub fn of(graph: &Graph, request: &Request) -> Result<Memory, EngineError> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let isa = Isa::from_env().unwrap_or_else(|_| Isa::detect());
-        Plan::new(graph, &Machine { isa, threads, tiles: isa.tiles() }, request).map(|plan| plan.memory)
-    }
-
-    /// All of it.
-    pub fn total(&self) -> usize {
-        self.buffers + self.scratch + self.prepared
-    }
-}
-
 /// Where one node's buffers lie. Ranges are for the largest batch.
 #[allow(clippy::struct_excessive_bools)] // Facts that do not depend on each other.
 #[derive(Clone, Debug, Default)]
@@ -122,6 +28,8 @@ pub(crate) struct Place {
     /// Empty where nobody writes the activations: what nothing depends on, what a later node is joined to, what lies in a
     /// concatenation.
     pub(crate) activation: Range<usize>,
+    /// Where the sweep has activations that it computes again; else empty.
+    pub(crate) again: Range<usize>,
     pub(crate) values: Range<usize>,
     pub(crate) switches: Range<usize>,
     /// Empty without a gradient.
@@ -148,6 +56,8 @@ pub(crate) struct Planned {
     pub(crate) reads: Needs,
     /// Images that it takes at a time, at most.
     pub(crate) images: usize,
+    /// The steps that are run again before its backward pass, in order.
+    pub(crate) replays: SmallVec<[usize; 4]>,
 }
 
 /// How a convolution is computed.
@@ -159,6 +69,8 @@ pub(crate) struct ConvPlan {
     /// A linear layer that predicts with bf16 weights instead.
     pub(crate) half: Option<HalfLinear>,
     pub(crate) tiles: Option<TilePlan>,
+    /// Outputs whose weights' gradients are handed on at a time, where it is not all.
+    pub(crate) rows: Option<usize>,
     /// Predicting: where the prepared weights lie, and the bias that folding makes.
     pub(crate) prepared: Range<usize>,
     pub(crate) bias: Range<usize>,
@@ -179,6 +91,8 @@ pub(crate) struct Plan {
     pub(crate) switches: usize,
     /// Floats of prepared weights.
     pub(crate) prepared: usize,
+    /// Floats of the largest gradients that a step hands on.
+    pub(crate) room: usize,
     pub(crate) memory: Memory,
 }
 
@@ -243,15 +157,22 @@ pub(crate) struct Machine {
     /// It has matrix tiles.
     pub(crate) tiles: bool,
 }
+/// Buffers of a node in the arena, and which each is.
+pub(crate) const PARTS: usize = 4;
+pub(crate) const ACTIVATION: usize = 0;
+pub(crate) const VALUES: usize = 1;
+pub(crate) const GRADIENT: usize = 2;
+/// Activations that are replayed.
+pub(crate) const AGAIN: usize = 3;
 
 /// Everything that planning reads.
-struct Planner<'a> {
-    graph: &'a Graph,
+pub(crate) struct Planner<'a> {
+    pub(crate) graph: &'a Graph,
     isa: Isa,
     threads: usize,
     /// Convolutions of bf16 run on matrix tiles.
     tiles: bool,
-    request: &'a Request,
+    pub(crate) request: &'a Request,
     /// For each node, whether a sweep computes the gradient by its activations.
     gradient: Vec<bool>,
     runs: Vec<bool>,
@@ -319,7 +240,8 @@ impl Planner<'_> {
             Kind::Conv(conv) => self.conv(conv, images, in_sweep, (dense, tiles), prepared),
             _ => None,
         };
-        let mut planned = Planned { step, conv, assigns: SmallVec::new(), in_sweep, reads: Needs::default(), images };
+        let (assigns, replays, reads) = (SmallVec::new(), SmallVec::new(), Needs::default());
+        let mut planned = Planned { step, conv, assigns, in_sweep, reads, images, replays };
         planned.reads = self.needs(&planned);
         planned
     }
@@ -359,6 +281,7 @@ impl Planner<'_> {
             (None, Some(tiles)) => tiles.prepared_len(),
             (None, None) => forward.prepared_len(),
         };
+        let weight = wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm));
         Some(ConvPlan {
             half,
             tiles,
@@ -366,7 +289,10 @@ impl Planner<'_> {
             bias: take(if conv.folded.is_some() { g.c_out } else { 0 }),
             forward,
             data: wants_data.then(|| Convolution::data_gradient(isa, &g, request.algorithm)),
-            weight: wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm)),
+            rows: weight
+                .filter(|w| w.has_rows() && images == request.batch)
+                .and_then(|_| gradients::rows(g.c_in, g.c_out)),
+            weight,
         })
     }
 
@@ -417,6 +343,13 @@ impl Planner<'_> {
         }
     }
 
+    /// Floats in which what a step reads and writes stands widened.
+    fn widening(&self, planned: &Planned, program: &Program, half: &[bool]) -> usize {
+        let step = &planned.step;
+        let nodes: SmallVec<[NodeId; 12]> = step.inputs(self.graph).chain([step.output()]).collect();
+        planned.images * half::widened(self.graph, program, half, &nodes, planned.in_sweep)
+    }
+
     /// Whether a step's backward pass reads its inputs' activations, and its own.
     fn needs(&self, planned: &Planned) -> Needs {
         match (&planned.step.kind, &planned.conv) {
@@ -428,28 +361,12 @@ impl Planner<'_> {
         }
     }
 
-    fn lay_out(
-        &self,
-        program: Program,
-        steps: Vec<Planned>,
-        stages: Vec<Stage>,
-        spans: &[Range<usize>],
-        half: &[bool],
-        prepared: usize,
-    ) -> Plan {
-        let (graph, request, batch) = (self.graph, self.request, self.request.batch);
-        let (n, nodes) = (steps.len(), graph.nodes().len());
-        let end = 2 * n + 1;
-        let back = |i: usize| 2 * n - i;
-        let unused = Lifetime { len: 0, first: 0, last: 0 };
-        // Per node: activation, values, gradient.
-        let mut floats = vec![unused; 3 * nodes];
-        let mut switches = vec![unused; nodes];
-        let mut places = vec![Place::default(); nodes];
-        let (mut scratch, mut widening) = (0, 0);
+    /// What is known of every node's buffers before they are laid out.
+    fn places(&self, program: &Program, spans: &[Range<usize>], half: &[bool]) -> Vec<Place> {
+        let (graph, request) = (self.graph, self.request);
+        let mut places = vec![Place::default(); graph.nodes().len()];
         let watched = |list: &[NodeId], id: NodeId| list.iter().any(|w| program.root[w.index()] == id);
 
-        // The input is there before the first step, as are the gradients from which sweeps start.
         for (id, place) in graph.ids().zip(&mut places) {
             let i = id.index();
             let ends = program.root[graph.output_id().index()] == id;
@@ -460,76 +377,100 @@ impl Planner<'_> {
             place.in_sweep = self.gradient[i];
             place.keeps_gradient = place.in_sweep && request.gradient_taps.contains(&id);
         }
+        places
+    }
+
+    fn lay_out(
+        &self,
+        program: Program,
+        mut steps: Vec<Planned>,
+        stages: Vec<Stage>,
+        spans: &[Range<usize>],
+        half: &[bool],
+        prepared: usize,
+    ) -> Plan {
+        let (graph, request, batch) = (self.graph, self.request, self.request.batch);
+        let (n, nodes) = (steps.len(), graph.nodes().len());
+        let clock = Clock { steps: n };
+        let unused = Lifetime { len: 0, first: 0, last: 0 };
+        let mut floats = vec![[unused; PARTS]; nodes];
+        let mut switches = vec![unused; nodes];
+        let mut reads = vec![Reads::default(); nodes];
+        let mut places = self.places(&program, spans, half);
+        let scratch = steps.iter().map(|planned| self.scratch(planned)).max().unwrap_or(0);
+        let widening = steps.iter().map(|planned| self.widening(planned, &program, half)).max().unwrap_or(0);
+        // The input is there before the first step, as are the gradients from which sweeps start.
         let kept = |id: NodeId, images: usize| half::stored(images * graph.node(id).shape.len(), half[id.index()]);
         let held = |id: NodeId, images: usize| kept(id, if places[id.index()].stride > 0 { batch } else { images });
-        floats[0] =
-            Lifetime { len: held(graph.input_id(), stages.first().map_or(batch, |s| s.images)), first: 0, last: 0 };
+        floats[0][ACTIVATION].len = held(graph.input_id(), stages.first().map_or(batch, |s| s.images));
         for (i, planned) in steps.iter().enumerate() {
             let (step, output) = (&planned.step, planned.step.output());
-            scratch = scratch.max(self.scratch(planned));
-            let nodes: SmallVec<[NodeId; 12]> = step.inputs(graph).chain([output]).collect();
-            let widened = half::widened(graph, &program, half, &nodes, planned.in_sweep);
-            widening = widening.max(planned.images * widened);
             let home = program.inside[output.index()].map_or(output, |inside| inside.concat);
-            let buffer = &mut floats[3 * home.index()];
+            let buffer = &mut floats[home.index()][ACTIVATION];
             if buffer.len == 0 {
                 *buffer = Lifetime { len: held(home, planned.images), first: i, last: i };
             }
-            buffer.last = buffer.last.max(i);
+            let own = &mut reads[home.index()];
+            own.forward = i;
             if planned.in_sweep && planned.reads.output {
-                buffer.last = buffer.last.max(back(i));
+                own.add(clock.replay(i), clock.back(i));
             }
             for (k, input) in step.inputs(graph).map(|id| program.root[id.index()]).enumerate() {
                 let residual = k > 0 && step.residual() == Some(input);
-                let last = if planned.in_sweep && planned.reads.inputs && !residual { back(i) } else { i };
-                let buffer = &mut floats[3 * input.index()];
-                buffer.last = buffer.last.max(last);
-                let gradient = &mut floats[3 * input.index() + 2];
+                reads[input.index()].forward = i;
+                if planned.in_sweep && planned.reads.inputs && !residual {
+                    reads[input.index()].add(clock.replay(i), clock.back(i));
+                }
+                let gradient = &mut floats[input.index()][GRADIENT];
                 if planned.in_sweep && planned.assigns.contains(&input) {
-                    *gradient = Lifetime { len: kept(input, batch), first: back(i), last: back(i) };
+                    let (len, time) = (kept(input, batch), clock.back(i));
+                    *gradient = Lifetime { len, first: time, last: time };
                 }
             }
-            self.saved(i, planned, &back, end, &mut floats, &mut switches);
+            self.saved(i, planned, clock, &mut floats, &mut switches);
         }
-        for start in &request.backward_from {
-            let (node, i) = (graph.node(*start), start.index());
-            if self.gradient[i] {
-                floats[3 * i + 2] = Lifetime { len: batch * node.shape.len(), first: n, last: n };
-            }
+        for start in request.backward_from.iter().filter(|start| self.gradient[start.index()]) {
+            let len = batch * graph.node(*start).shape.len();
+            floats[start.index()][GRADIENT] = Lifetime { len, first: n, last: n };
         }
         for (i, planned) in steps.iter().enumerate() {
-            let gradient = &mut floats[3 * planned.step.output().index() + 2];
-            gradient.last = gradient.last.max(back(i));
+            let gradient = &mut floats[planned.step.output().index()][GRADIENT];
+            gradient.last = gradient.last.max(clock.back(i));
         }
+        for (i, place) in places.iter().enumerate() {
+            if place.keeps_activation {
+                (floats[i][ACTIVATION].last, switches[i].last) = (clock.end(), clock.end());
+            }
+            if place.keeps_gradient {
+                floats[i][GRADIENT].last = clock.end();
+            }
+        }
+        let replays = self.replays(clock, &program, &steps, &places, reads);
+        self.replay(&replays, &mut steps, &mut floats, &mut switches);
         // While a stage takes its turns, what it reads of others and what it writes for them stays.
         let turns = |stage: usize| stages.get(stage).filter(|s| s.images < batch);
-        for ((place, span), buffer) in places.iter().zip(spans).zip(floats.iter_mut().step_by(3)) {
+        for ((place, span), buffers) in places.iter().zip(spans).zip(&mut floats) {
+            let buffer = &mut buffers[ACTIVATION];
             if place.stride == 0 {
                 continue;
             }
             buffer.first = turns(span.start).map_or(buffer.first, |s| buffer.first.min(s.steps.start));
             buffer.last = turns(span.end.wrapping_sub(1)).map_or(buffer.last, |s| buffer.last.max(s.steps.end - 1));
         }
-        for (i, place) in places.iter().enumerate() {
-            if place.keeps_activation {
-                (floats[3 * i].last, switches[i].last) = (end, end);
-            }
-            if place.keeps_gradient {
-                floats[3 * i + 2].last = end;
-            }
-        }
 
-        let unshared =
-            4 * floats.iter().map(|l| l.len).sum::<usize>() + 2 * switches.iter().map(|l| l.len).sum::<usize>();
-        let (float_places, total) = place(&floats);
+        let lens = |all: &[Lifetime]| all.iter().map(|l| l.len).sum::<usize>();
+        let unshared = 4 * lens(floats.as_flattened()) + 2 * lens(&switches);
+        let (float_places, total) = place(floats.as_flattened());
         let (switch_places, switch_total) = place(&switches);
-        for (i, place) in places.iter_mut().enumerate() {
-            place.activation = float_places[3 * i].clone();
-            place.values = float_places[3 * i + 1].clone();
-            place.gradient = float_places[3 * i + 2].clone();
-            place.switches = switch_places[i].clone();
+        for ((place, floats), switches) in places.iter_mut().zip(float_places.chunks(PARTS)).zip(switch_places) {
+            place.activation = floats[ACTIVATION].clone();
+            place.again = floats[AGAIN].clone();
+            place.values = floats[VALUES].clone();
+            place.gradient = floats[GRADIENT].clone();
+            place.switches = switches;
         }
         let start = total.next_multiple_of(16);
+        let room = if request.parameter_gradients { gradients::room(graph, &steps) } else { 0 };
         let scratch = start..start + scratch;
         let start = scratch.end.next_multiple_of(16);
         let widening = start..start + widening;
@@ -537,10 +478,12 @@ impl Planner<'_> {
             buffers: 4 * total + 2 * switch_total,
             scratch: 4 * (scratch.len() + widening.len()),
             prepared: 4 * prepared,
+            room: 4 * room,
             unshared,
         };
         let floats = if widening.is_empty() { scratch.end } else { widening.end };
-        Plan { steps, stages, places, program, scratch, widening, floats, switches: switch_total, prepared, memory }
+        let switches = switch_total;
+        Plan { steps, stages, places, program, scratch, widening, floats, switches, prepared, room, memory }
     }
 
     /// The statistics and switches that a step saves.
@@ -548,9 +491,8 @@ impl Planner<'_> {
         &self,
         i: usize,
         planned: &Planned,
-        back: &dyn Fn(usize) -> usize,
-        end: usize,
-        floats: &mut [Lifetime],
+        clock: Clock,
+        floats: &mut [[Lifetime; PARTS]],
         switches: &mut [Lifetime],
     ) {
         let saves = match planned.step.kind {
@@ -568,22 +510,31 @@ impl Planner<'_> {
             if !asked && matches!(node.layer, AnyLayer::MaxPool(_)) {
                 saved.switches = 0;
             }
-            let last = if self.request.training || planned.in_sweep { end } else { i };
+            let last = if self.request.training || planned.in_sweep { clock.end() } else { i };
             // What a convolution gathers is there before.
-            let values = &mut floats[3 * id.index() + 1];
+            let values = &mut floats[id.index()][VALUES];
             let first = if values.len > 0 { values.first } else { i };
             *values = Lifetime { len: saved.values, first, last };
-            let last = if planned.in_sweep { back(i) } else { i };
+            let last = if planned.in_sweep { clock.back(i) } else { i };
             switches[id.index()] = Lifetime { len: saved.switches, first: i, last };
         }
         if let Some(norm) = planned.gathers() {
             let c = self.graph.node(norm).shape.c;
-            floats[3 * norm.index() + 1] = Lifetime { len: 2 * c, first: i, last: end };
+            floats[norm.index()][VALUES] = Lifetime { len: 2 * c, first: i, last: clock.end() };
         }
     }
 }
 
 impl Planned {
+    /// The node whose parameters its passes use.
+    pub(crate) fn owner(&self) -> NodeId {
+        match self.step.kind {
+            Kind::Layer => self.step.output(),
+            Kind::Conv(conv) => conv.conv,
+            Kind::Norm(norm) => norm.norm,
+        }
+    }
+
     /// The normalisation whose statistics this step gathers.
     pub(crate) fn gathers(&self) -> Option<NodeId> {
         match self.step.kind {

@@ -2,8 +2,9 @@
 
 use crate::arena::carve;
 use crate::forward::Ranges;
+use crate::gradients::Gradients;
 use crate::half::Use;
-use crate::parameters::{Parameters, Tensors};
+use crate::parameters::Parameters;
 use crate::program::{Conv, Kind, Norm};
 use crate::session::{Session, Slices};
 use crate::stages::Stage;
@@ -26,9 +27,10 @@ enum Part {
 }
 
 impl Session {
-    pub(crate) fn backward_step(&mut self, p: &Parameters, stage: &Stage, step: usize, gradients: &mut Tensors) {
+    pub(crate) fn backward_step(&mut self, p: &Parameters, step: usize, gradients: &mut Gradients<'_>) {
         let planned = &self.plan.steps[step];
         let (kind, output) = (planned.step.kind, planned.step.output());
+        let stage = Stage { steps: step..step + 1, images: planned.images };
         let several = stage.images < self.batch;
         if let (Kind::Norm(norm), true) = (kind, several) {
             for turn in stage.turns(self.batch) {
@@ -59,7 +61,7 @@ impl Session {
         self.plan.steps[step].assigns.contains(&id)
     }
 
-    fn backward_layer(&mut self, p: &Parameters, step: usize, id: NodeId, gradients: &mut Tensors) {
+    fn backward_layer(&mut self, p: &Parameters, step: usize, id: NodeId, gradients: &mut Gradients<'_>) {
         let (node, shapes) = (self.graph.node(id), self.shapes(id));
         let places = &self.plan.places;
         let place = &places[id.index()];
@@ -85,10 +87,10 @@ impl Session {
         let params: Slices<'_> = p.of(id).iter().map(Vec::as_slice).collect();
         let asked = self.request.parameter_gradients;
         let mut dparams: SmallVec<[Option<&mut [f32]>; 4]> = gradients
-            .of_mut(id)
-            .iter_mut()
+            .of(node, id)
+            .into_iter()
             .zip(&node.params)
-            .map(|(g, spec)| (asked && spec.trainable).then_some(g.as_mut_slice()))
+            .map(|(g, spec)| (asked && spec.trainable).then_some(g))
             .collect();
         if self.turn.start == 0 {
             dparams.iter_mut().flatten().for_each(|g| g.fill(0.0));
@@ -108,7 +110,7 @@ impl Session {
         });
     }
 
-    fn backward_conv(&mut self, p: &Parameters, step: usize, conv: &Conv, gradients: &mut Tensors) {
+    fn backward_conv(&mut self, p: &Parameters, step: usize, conv: &Conv, gradients: &mut Gradients<'_>) {
         let Some(tiles) = self.on_tiles(step) else {
             self.widen_backward(step, false);
             self.gate(step, conv, gradients);
@@ -143,19 +145,20 @@ impl Session {
             self.conv_gradients(p, step, conv, rest, gradients);
             self.narrow();
         }
-        if let (Some(weight), Some(dw)) = (tiles.weight, gradients.of_mut(conv.conv).first_mut()) {
+        let graph = self.graph.clone();
+        let dw = gradients.of(graph.node(conv.conv), conv.conv).into_iter().next().filter(|dw| !dw.is_empty());
+        if let (Some(weight), Some(dw)) = (tiles.weight, dw) {
             self.weight_tiles(conv.conv, id, weight, dw);
         }
     }
 
     /// Lets through what a convolution's activation let through, and sums up the bias's gradient.
-    fn gate(&mut self, step: usize, conv: &Conv, gradients: &mut Tensors) {
+    fn gate(&mut self, step: usize, conv: &Conv, gradients: &mut Gradients<'_>) {
         let id = self.plan.steps[step].step.output();
         let node = self.graph.node(conv.conv);
         let clamps = conv.activation != Activation::None;
-        let mut asked = gradients.of_mut(conv.conv).iter_mut().zip(&node.params).skip(1);
-        let bias = asked.next().filter(|(_, spec)| self.request.parameter_gradients && spec.trainable);
-        let bias = bias.map(|(g, _)| g.as_mut_slice());
+        let asked = gradients.of(node, conv.conv).into_iter().zip(&node.params).nth(1);
+        let bias = asked.filter(|(_, spec)| self.request.parameter_gradients && spec.trainable).map(|(g, _)| g);
         if clamps || bias.is_some() {
             let turned = self.turned(step);
             let scratch = self.plan.scratch.start + turned..self.plan.scratch.end;
@@ -174,7 +177,14 @@ impl Session {
     }
 
     /// The gradients of a convolution by its input and its weights, as far as they are planned and `wanted`.
-    fn conv_gradients(&mut self, p: &Parameters, step: usize, conv: &Conv, wanted: [bool; 2], gradients: &mut Tensors) {
+    fn conv_gradients(
+        &mut self,
+        p: &Parameters,
+        step: usize,
+        conv: &Conv,
+        wanted: [bool; 2],
+        gradients: &mut Gradients<'_>,
+    ) {
         let planned = &self.plan.steps[step];
         let (Some(plan), id) = (&planned.conv, planned.step.output()) else { unreachable!("convolutions are planned") };
         let node = self.graph.node(conv.conv);
@@ -200,12 +210,14 @@ impl Session {
             let mut to = Destination { adds, ..Destination::assign(dx, channels) };
             data.run(cpu, dy, weights, &Epilogue::default(), &mut to, scratch);
         }
-        if let (Some(weight), Some(dw)) = (weight, gradients.of_mut(conv.conv).first_mut()) {
+        // Empty where it is computed and handed on by rows.
+        let dw = gradients.of(node, conv.conv).into_iter().next().filter(|dw| !dw.is_empty());
+        if let (Some(weight), Some(dw)) = (weight, dw) {
             weight.run(cpu, x, dy, dw, !first, scratch);
         }
     }
 
-    fn backward_norm(&mut self, p: &Parameters, step: usize, norm: &Norm, part: Part, gradients: &mut Tensors) {
+    fn backward_norm(&mut self, p: &Parameters, step: usize, norm: &Norm, part: Part, gradients: &mut Gradients<'_>) {
         let id = self.plan.steps[step].step.output();
         let node = self.graph.node(norm.norm);
         let input = node.inputs[0];
@@ -228,8 +240,8 @@ impl Session {
         let (unasked, scratch) = scratch.split_at_mut(2 * c);
         let (unasked_gamma, unasked_beta) = unasked.split_at_mut(c);
         let asked = self.request.parameter_gradients;
-        let mut own = gradients.of_mut(norm.norm).iter_mut().zip(&node.params);
-        let mut wish = || own.next().filter(|(_, spec)| asked && spec.trainable).map(|(g, _)| g.as_mut_slice());
+        let mut own = gradients.of(node, norm.norm).into_iter().zip(&node.params);
+        let mut wish = || own.next().filter(|(_, spec)| asked && spec.trainable).map(|(g, _)| g);
         let dgamma = wish().unwrap_or(unasked_gamma);
         let dbeta = wish().unwrap_or(unasked_beta);
         let dx = wanted.then_some(GradientSlot { values: dx, adds: adds.0 });

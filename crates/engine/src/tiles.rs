@@ -125,10 +125,4 @@ impl Session {
         let [dy, x, scratch] = &mut slices[..] else { unreachable!("three ranges") };
         weight.run(&self.cpu, &halves(x)[x_part], &halves(dy)[dy_part], dw, adds, scratch);
     }
-
-    /// Where a buffer lies that is kept as bf16.
-    fn kept_at(&self, id: NodeId, gradient: bool) -> Range<usize> {
-        let place = &self.plan.places[id.index()];
-        if gradient { place.gradient.clone() } else { place.activation.clone() }
-    }
 }

@@ -40,6 +40,8 @@ pub struct Measurement<'a> {
     pub nodes: bool,
     /// The algorithm of the convolutions to which it applies.
     pub algorithm: Option<Algorithm>,
+    /// Training: whether cheap activations are computed again instead of being kept.
+    pub recompute: bool,
 }
 
 impl Measurement<'_> {
@@ -72,7 +74,8 @@ impl Measurement<'_> {
         let classes = self.graph.output().shape.len() as u32;
         let labels: Vec<u32> = (0..self.batch as u32).map(|i| (7 * i + 3) % classes).collect();
         let rule = Rule::Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 };
-        let request = Request { algorithm: self.algorithm, ..Stepper::request(self.graph, self.batch, &[]) };
+        let request = Stepper::request(self.graph, self.batch, &[]);
+        let request = Request { algorithm: self.algorithm, recompute: self.recompute, ..request };
         let mut stepper = Stepper::planned(self.graph.clone(), self.cpu.clone(), self.parameters(), rule, &request)?;
         let plan = stepper.steps();
         self.repeat(plan, || {

@@ -44,6 +44,7 @@ pub enum Bench {
 }
 
 /// What is measured.
+#[allow(clippy::struct_excessive_bools)] // Each is an option.
 #[derive(clap::Args)]
 pub struct Args {
     /// The architecture
@@ -78,6 +79,9 @@ pub struct Args {
     /// Also how each layer is computed: what is joined, which algorithm, and what all that apply are estimated to cost
     #[arg(long)]
     explain_plan: bool,
+    /// Training: compute cheap activations again in the backward sweep instead of keeping them, which takes less memory
+    #[arg(long)]
+    recompute: bool,
     /// The algorithm of the convolutions to which it applies: direct, winograd2, winograd4 [default: the cheapest]
     #[arg(long, value_name = "NAME", value_parser = algorithm)]
     algorithm: Option<Algorithm>,
@@ -101,20 +105,24 @@ impl Bench {
         if args.precision == Precision::Bf16 {
             anyhow::bail!("this version computes in f32 only: leave --precision bf16 away");
         }
+        if args.recompute && mode != "train" {
+            anyhow::bail!("a prediction keeps no activations for a sweep: leave --recompute away");
+        }
         check_seconds(args.seconds)?;
         let architecture = find(&args.model)?;
         let graph = Arc::new(architecture.build(&args.options(architecture.input))?);
         let input = graph.input().shape;
         let request =
             if mode == "train" { Request::train(&graph, args.batch()) } else { Request::predict(args.batch()) };
+        let request = Request { recompute: args.recompute, ..request };
         let memory = Memory::of(&graph, &request)?;
         let images = 4 * args.batch() * input.len();
         must_fit(memory.total() + images + 12 * graph.parameter_count())?;
         let cpu = args.machine.cpu()?;
         let threads = cpu.threads();
         let (batch, seconds) = (args.batch(), args.seconds);
-        let algorithm = args.algorithm;
-        let measurement = Measurement { graph: &graph, cpu: &cpu, batch, seconds, nodes: args.profile, algorithm };
+        let (nodes, algorithm, recompute) = (args.profile, args.algorithm, args.recompute);
+        let measurement = Measurement { graph: &graph, cpu: &cpu, batch, seconds, nodes, algorithm, recompute };
         let timing = if mode == "train" { measurement.train()? } else { measurement.predict()? };
         let (median, speed, steps) = (timing.median(), timing.speed(), timing.steps.len());
         let limit = args.profile.then(|| Peak::of(&cpu));
@@ -198,7 +206,8 @@ fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
     };
     let row = |step: &striate_engine::StepPlan| {
         let inside = step.inside.map(|id| format!(" in {}", graph.node(id).name)).unwrap_or_default();
-        let layers = names(graph, step) + &inside;
+        let again = step.again_for.map(|id| format!(", again for {}", graph.node(id).name)).unwrap_or_default();
+        let layers = names(graph, step) + &inside + &again;
         vec![layers, step.images.to_string(), choice(&step.forward), choice(&step.data), choice(&step.weight)]
     };
     timing.plan.iter().map(row).collect()
@@ -217,6 +226,7 @@ fn plan_objects(graph: &Graph, timing: &Timing) -> Vec<Value> {
         let layers: Vec<&str> = step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect();
         json!({
             "layers": layers, "images": step.images, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
+            "again_for": step.again_for.map(|id| graph.node(id).name.as_str()),
             "forward": choice(&step.forward), "data": choice(&step.data), "weight": choice(&step.weight),
         })
     };

@@ -208,7 +208,7 @@ impl Run<'_> {
     /// Images a second of the training step, on images in memory.
     fn training(&self) -> Result<f64> {
         let (graph, cpu, batch, seconds) = (&self.graph, &self.cpu, self.batch, self.seconds);
-        Ok(Measurement { graph, cpu, batch, seconds, nodes: false, algorithm: None }.train()?.speed())
+        Ok(Measurement { graph, cpu, batch, seconds, nodes: false, algorithm: None, recompute: false }.train()?.speed())
     }
 
     /// The loader and the training step at once.

@@ -77,6 +77,7 @@ impl Report {
                     seconds: common.seconds,
                     nodes: true,
                     algorithm: None,
+                    recompute: false,
                 };
                 timings.push(measurement.predict()?);
                 done += 1;
