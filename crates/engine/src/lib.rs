@@ -25,6 +25,7 @@
 //! ```
 
 mod arena;
+mod bands;
 mod error;
 mod explain;
 mod forward;
@@ -41,6 +42,7 @@ mod stages;
 mod sweep;
 mod tiles;
 
+pub use bands::{Band, Bands};
 pub use error::EngineError;
 pub use explain::{Choice, StepPlan};
 pub use gradients::Handed;

@@ -3,13 +3,12 @@
 use crate::{Score, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::Preprocessing;
 use striate_engine::{Parameters, Tensors};
 use striate_graph::Graph;
-use striate_weights::{ModelFile, Tensor};
+use striate_weights::{ModelFile, TensorRef, write_model};
 
 /// A network ready to be used.
 #[derive(Clone, Debug)]
@@ -57,10 +56,28 @@ pub struct Trained {
     /// The share of images held out for validation, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_share: Option<f64>,
+    /// What it computed in, where that was not f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
     /// The score on the images held out for validation, or on the training images where none are; absent for weights of an
     /// unfinished epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
+}
+
+impl Card {
+    /// Writes the model file of a network with these parameters, whole or not at all, from where they lie.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, graph: &Graph, parameters: &Parameters, path: &Path) -> Result<(), TrainError> {
+        let details = match serde_json::to_value(self) {
+            Ok(Value::Object(details)) => details,
+            other => return Err(contradiction(path, format!("its description has no JSON form: {other:?}"))),
+        };
+        let tensors = parameters.iter().map(|(name, spec, values)| TensorRef { name, shape: &spec.shape, values });
+        Ok(write_model(path, graph, &details, tensors)?)
+    }
 }
 
 impl Model {
@@ -69,15 +86,7 @@ impl Model {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let tensor = |(name, spec, values): (&str, &striate_graph::ParamSpec, &[f32])| {
-            (name.to_owned(), Tensor { shape: spec.shape.clone(), values: values.to_vec() })
-        };
-        let tensors: BTreeMap<_, _> = self.parameters.iter().map(tensor).collect();
-        let details = match serde_json::to_value(&self.card) {
-            Ok(Value::Object(details)) => details,
-            other => return Err(contradiction(path, format!("its description has no JSON form: {other:?}"))),
-        };
-        Ok(ModelFile { graph: (*self.graph).clone(), tensors, details }.write(path)?)
+        self.card.write(&self.graph, &self.parameters, path)
     }
 
     /// Reads a model file.

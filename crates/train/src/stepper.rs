@@ -245,6 +245,31 @@ impl Stepper {
         }
         Ok((loss, n))
     }
+
+    /// Takes the last sweep's statistics into the running ones.
+    pub(crate) fn gather_statistics(&mut self) {
+        self.session.gather_statistics(&mut self.parameters);
+    }
+
+    /// Changes the parameters against these gradients.
+    pub(crate) fn follow(&mut self, gradients: &Tensors, lr: f64) {
+        let Stepper { cpu, optimizer, parameters, .. } = self;
+        cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
+    }
+
+    /// Plans the steps anew, for a request as in [`Stepper::planned`]; parameters and the optimiser's state stay.
+    ///
+    /// # Errors
+    /// If the memory cannot be had; the old plan stays then.
+    pub(crate) fn replan(&mut self, request: &Request) -> Result<(), TrainError> {
+        // New memory is not touched before its first step, when the old plan's is given back.
+        self.session = Session::new(self.graph.clone(), self.cpu.clone(), request)?;
+        Ok(())
+    }
+
+    pub(crate) fn cpu(&self) -> &Arc<Cpu> {
+        &self.cpu
+    }
 }
 
 /// The losses' gradients, of `n` values each.

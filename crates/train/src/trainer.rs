@@ -1,12 +1,16 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
-use crate::{Card, Config, EpochRow, Evaluator, Model, RunDir, Schedule, Score, Stepper, Tally, TrainError, Trained};
-use std::path::PathBuf;
+use crate::{
+    Card, Config, Decision, EpochRow, Evaluator, MicroBatches, PrecisionWish, RunDir, Schedule, Score, Stepper, Tally,
+    TrainError, Trained, choose_precision, precision_name,
+};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use striate_data::{DataSet, LeftOut, Loader, LoaderOptions};
-use striate_engine::{Parameters, Scheme};
+use striate_engine::{Parameters, Precision, Request, Scheme};
+use striate_graph::Graph;
 use striate_kernels::{Cpu, hash};
 
 /// All that a run needs.
@@ -23,6 +27,8 @@ pub struct Job<'a> {
     pub limits: striate_data::Limits,
     /// Becomes true when the run is to end after the current step.
     pub stop: &'a AtomicBool,
+    /// Whether this machine computes faster in bf16.
+    pub fast_in_bf16: bool,
 }
 
 /// A step that was just made.
@@ -52,6 +58,8 @@ pub trait Watch {
     fn epoch(&mut self, row: &EpochRow, best: bool);
     /// Files that turned out unreadable, and were left out of the epoch's batches.
     fn left_out(&mut self, files: &[LeftOut]);
+    /// It was decided what to compute in: at the start, and again when bf16 was checked.
+    fn precision(&mut self, _decision: &Decision) {}
 }
 
 /// How a run ended.
@@ -79,25 +87,27 @@ pub struct Outcome {
 /// If the network cannot be built or run, a file cannot be written, or the loss is no longer a number.
 pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<Outcome, TrainError> {
     let start = Instant::now();
-    let mut t = Trainer::new(job)?;
+    let mut t = Trainer::new(job, watch)?;
     run.write_config(job.config)?;
     let mut best: Option<(Score, u32)> = None;
     let mut finished = 0;
     for epoch in 1..=job.config.epochs {
         let Some((trained, images_per_second)) = t.epoch(epoch, start, watch)? else { break };
         let val = t.validate(watch)?;
+        let val = if epoch == 1 { t.check_precision(val, watch)? } else { val };
         if job.stop.load(Ordering::Relaxed) && val.is_none() && !job.data.val.is_empty() {
             break;
         }
         let score = val.unwrap_or(trained);
         t.check_finite(epoch, score)?;
         finished = epoch;
-        let model = t.model(epoch, Some(score));
-        model.write(&run.last())?;
+        let card = t.card(epoch, Some(score));
+        let write = |path: &Path| card.write(t.micro.stepper().graph(), t.micro.parameters(), path);
+        write(&run.last())?;
         let is_best = best.is_none_or(|(b, _)| val.is_none() || (score.accuracy, -score.loss) > (b.accuracy, -b.loss));
         if is_best {
             best = Some((score, epoch));
-            model.write(&run.best())?;
+            write(&run.best())?;
         }
         let row = EpochRow {
             epoch,
@@ -116,7 +126,7 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
     let stopped = finished < job.config.epochs;
     if stopped {
         // The weights of the unfinished epoch are the newest there are; nothing was scored with them.
-        t.model(finished, None).write(&run.last())?;
+        t.card(finished, None).write(t.micro.stepper().graph(), t.micro.parameters(), &run.last())?;
     }
     let (score, best_epoch) = best.unwrap_or_default();
     let model = if best_epoch > 0 { run.best() } else { run.last() };
@@ -127,7 +137,8 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
 /// A network in training.
 struct Trainer<'a> {
     job: &'a Job<'a>,
-    stepper: Stepper,
+    micro: MicroBatches,
+    precision: Precision,
     schedule: Schedule,
     evaluator: Evaluator,
     steps_per_epoch: u64,
@@ -135,7 +146,7 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(job: &'a Job<'a>) -> Result<Trainer<'a>, TrainError> {
+    fn new(job: &'a Job<'a>, watch: &mut dyn Watch) -> Result<Trainer<'a>, TrainError> {
         let (config, data) = (job.config, job.data);
         if data.train.is_empty() {
             return Err(TrainError::Setting(format!("{} has no image to train on", data.name)));
@@ -150,9 +161,16 @@ impl<'a> Trainer<'a> {
             warmup: (config.warmup * steps_per_epoch as f64).round() as u64,
             steps: steps_per_epoch * u64::from(config.epochs),
         };
+        let decision = config.precision.first(job.fast_in_bf16, !data.val.is_empty());
+        watch.precision(&decision);
+        let (precision, most) = (decision.precision, config.economy().images(batch));
+        let request = request(config, &graph, most, precision);
+        let evaluator = Evaluator::keeping(graph.clone(), job.cpu.clone(), most, precision)?;
+        let stepper = Stepper::planned(graph, job.cpu.clone(), parameters, config.optimizer, &request)?;
         Ok(Trainer {
-            evaluator: Evaluator::new(graph.clone(), job.cpu.clone(), batch)?,
-            stepper: Stepper::new(graph, job.cpu.clone(), parameters, config.optimizer, batch)?,
+            evaluator,
+            micro: MicroBatches::new(stepper, batch, most)?,
+            precision,
             job,
             schedule,
             steps_per_epoch,
@@ -177,7 +195,7 @@ impl<'a> Trainer<'a> {
             let learning_rate = self.schedule.at(self.steps_done);
             if !batch.is_empty() {
                 let seed = hash(self.job.config.seed, self.steps_done);
-                let (loss, logits) = self.stepper.step(&batch.images, &batch.labels, learning_rate, seed)?;
+                let (loss, logits) = self.micro.step(&batch.images, &batch.labels, learning_rate, seed)?;
                 let _ = tally.add(logits, &batch.labels, loss);
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged { loss, epoch, step, lr: learning_rate });
@@ -218,22 +236,30 @@ impl<'a> Trainer<'a> {
 
     /// The score on the held-out images; `None` without any, or if it was stopped.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
-        let Job { data, config, workers, limits, stop, .. } = *self.job;
-        if data.val.is_empty() {
-            return Ok(None);
+        score(self.job, &mut self.evaluator, self.micro.parameters(), watch)
+    }
+
+    /// Where bf16 is to be checked: scores the held-out images in f32 too, and goes on in f32 if bf16 scored worse. Returns the
+    /// score of what it goes on in.
+    fn check_precision(&mut self, val: Option<Score>, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
+        let (config, checked) = (self.job.config, self.precision == Precision::Bf16);
+        let Some(half) = val.filter(|_| checked && config.precision == PrecisionWish::Auto) else { return Ok(val) };
+        let (graph, most) = (self.micro.stepper().graph().clone(), self.evaluator.batch());
+        let mut full = Evaluator::new(graph.clone(), self.job.cpu.clone(), most)?;
+        let Some(exact) = score(self.job, &mut full, self.micro.parameters(), watch)? else { return Ok(None) };
+        let decision = choose_precision(self.job.fast_in_bf16, Some([exact, half]));
+        watch.precision(&decision);
+        if decision.precision == Precision::Bf16 {
+            return Ok(Some(half));
         }
-        let options = LoaderOptions { workers, limits, ..LoaderOptions::default() };
-        let go_on = |_| !stop.load(Ordering::Relaxed);
-        let e = self.evaluator.score(self.stepper.parameters(), &data.val, &config.preprocessing, &options, go_on)?;
-        if !e.failed.is_empty() {
-            watch.left_out(&e.failed);
-        }
-        Ok((!stop.load(Ordering::Relaxed)).then_some(e.score))
+        (self.precision, self.evaluator) = (Precision::F32, full);
+        self.micro.stepper_mut().replan(&request(config, &graph, most, Precision::F32))?;
+        Ok(Some(exact))
     }
 
     /// An epoch's last update may be the one that breaks the weights: such are never written over whole ones.
     fn check_finite(&self, epoch: u32, score: Score) -> Result<(), TrainError> {
-        let whole = self.stepper.parameters().iter().all(|(.., values)| values.iter().all(|v| v.is_finite()));
+        let whole = self.micro.parameters().iter().all(|(.., values)| values.iter().all(|v| v.is_finite()));
         if whole && score.loss.is_finite() {
             return Ok(());
         }
@@ -242,7 +268,7 @@ impl<'a> Trainer<'a> {
         Err(TrainError::Diverged { loss, epoch, step: self.steps_per_epoch, lr })
     }
 
-    fn model(&self, epoch: u32, score: Option<Score>) -> Model {
+    fn card(&self, epoch: u32, score: Option<Score>) -> Card {
         let Job { config, data, .. } = self.job;
         let trained = Trained {
             data: data.name.clone(),
@@ -252,20 +278,42 @@ impl<'a> Trainer<'a> {
             epochs: config.epochs,
             seed: config.seed,
             val_share: config.val_share,
+            precision: (self.precision != Precision::F32).then(|| precision_name(self.precision).into()),
             score,
         };
-        Model {
-            graph: self.stepper.graph().clone(),
-            parameters: self.stepper.parameters().clone(),
-            card: Card {
-                classes: data.classes.clone(),
-                preprocessing: config.preprocessing.clone(),
-                trained: Some(trained),
-                licence: None,
-                striate: env!("CARGO_PKG_VERSION").into(),
-            },
+        Card {
+            classes: data.classes.clone(),
+            preprocessing: config.preprocessing.clone(),
+            trained: Some(trained),
+            licence: None,
+            striate: env!("CARGO_PKG_VERSION").into(),
         }
     }
+}
+
+/// What the steps ask of the engine: `images` at a time.
+fn request(config: &Config, graph: &Graph, images: usize, precision: Precision) -> Request {
+    Request { precision, recompute: config.recompute, ..Stepper::request(graph, images, &[]) }
+}
+
+/// The score on the held-out images; `None` without any, or if it was stopped.
+fn score(
+    job: &Job<'_>,
+    evaluator: &mut Evaluator,
+    parameters: &Parameters,
+    watch: &mut dyn Watch,
+) -> Result<Option<Score>, TrainError> {
+    let Job { data, config, workers, limits, stop, .. } = *job;
+    if data.val.is_empty() {
+        return Ok(None);
+    }
+    let options = LoaderOptions { workers, limits, ..LoaderOptions::default() };
+    let go_on = |_| !stop.load(Ordering::Relaxed);
+    let e = evaluator.score(parameters, &data.val, &config.preprocessing, &options, go_on)?;
+    if !e.failed.is_empty() {
+        watch.left_out(&e.failed);
+    }
+    Ok((!stop.load(Ordering::Relaxed)).then_some(e.score))
 }
 
 /// Whether a last, short batch is trained on. One image alone is not: batch normalisation has nothing to average over.

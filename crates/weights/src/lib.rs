@@ -5,7 +5,9 @@ mod atomic;
 mod error;
 mod header;
 mod model_file;
+mod model_writer;
 
 pub use atomic::{create_beside, write_atomic};
 pub use error::WeightsError;
 pub use model_file::{ModelFile, Tensor};
+pub use model_writer::{TensorRef, write_model};

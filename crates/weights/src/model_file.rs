@@ -3,18 +3,17 @@
 //! names and shapes that the network's parameters have; values are f32, little-endian. The same model gives the same bytes.
 
 use crate::header::{Header, Problem, floats};
-use crate::{WeightsError, write_atomic};
+use crate::{TensorRef, WeightsError, write_model};
 use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use striate_graph::Graph;
 
-const KEY: &str = "striate";
-const VERSION: u64 = 1;
+pub(crate) const KEY: &str = "striate";
+pub(crate) const VERSION: u64 = 1;
 
 /// A tensor as a file holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,19 +41,9 @@ impl ModelFile {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), WeightsError> {
-        let content = |why: String| WeightsError::Content { path: path.to_path_buf(), why };
-        let network: Value = serde_json::from_str(&self.graph.to_json()).map_err(|e| content(e.to_string()))?;
-        let document = serde_json::json!({"version": VERSION, "network": network, "details": self.details});
-        let bytes: BTreeMap<&String, Vec<u8>> =
-            self.tensors.iter().map(|(n, t)| (n, t.values.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
-        let mut views = Vec::new();
-        for (name, tensor) in &self.tensors {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name]);
-            views.push((name, view.map_err(|e| content(format!("tensor `{name}`: {e}")))?));
-        }
-        let metadata = HashMap::from([(KEY.to_owned(), document.to_string())]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| content(e.to_string()))?;
-        write_atomic(path, |w| w.write_all(&file))
+        let tensors = self.tensors.iter();
+        let tensors = tensors.map(|(name, t)| TensorRef { name, shape: &t.shape, values: &t.values });
+        write_model(path, &self.graph, &self.details, tensors)
     }
 
     /// Reads a file and checks that every parameter of its network is there, with its shape, and nothing else.
@@ -126,6 +115,7 @@ fn tensors(mut file: impl Read, header: &Header, graph: &Graph) -> Result<BTreeM
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use safetensors::tensor::TensorView;
     use std::fs;
     use striate_graph::layers::{Linear, Rbf};
     use striate_graph::{Builder, Shape};
