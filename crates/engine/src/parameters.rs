@@ -153,6 +153,11 @@ impl Tensors {
         Ok(())
     }
 
+    /// Bytes of the values.
+    pub fn bytes(&self) -> usize {
+        4 * self.values.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Sets every value.
     pub fn fill(&mut self, value: f32) {
         self.stamp = Stamp::fresh();

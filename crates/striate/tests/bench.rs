@@ -42,6 +42,26 @@ fn a_folder_of_pictures_is_told_in_words() {
 }
 
 #[test]
+fn a_plan_says_what_is_computed_again() {
+    let place = Place::new();
+    let words = "bench train -m resnet20 -b 2 --seconds 0 --threads 1 --explain-plan";
+    let plan = |more: &str| {
+        let said = place.run(&format!("{words} {more} --json")).succeeded().json();
+        let steps = said["plan"].as_array().unwrap().clone();
+        steps.into_iter().filter(|step| step["again_for"].is_string()).collect::<Vec<_>>()
+    };
+    assert!(plan("").is_empty());
+    let again = plan("--recompute");
+    // What follows a block's first convolution is wanted by its second.
+    let inner = again.iter().find(|step| step["layers"][0] == "layer1.1.bn1").unwrap();
+    assert_eq!(inner["again_for"], "layer1.1.conv2");
+    assert!(again.iter().all(|step| step["forward"].is_null()), "no convolution is");
+    let table = place.run(&format!("{words} --recompute")).succeeded().stdout;
+    assert!(table.contains(", again for layer1.1.conv2"), "{table}");
+    place.run("bench infer -m lenet5 --recompute").exited(1).explains(&["--recompute"]);
+}
+
+#[test]
 fn data_that_cannot_be_measured_is_refused() {
     let place = Place::new();
     place.run("bench data nowhere").exited(1).explains(&["nowhere: there is no such file or folder"]);

@@ -55,9 +55,9 @@ impl MicroBatches {
         self.stepper.parameters()
     }
 
-    /// The gradient that the last step followed.
-    pub fn gradients(&self) -> &Tensors {
-        self.sum.as_ref().unwrap_or_else(|| self.stepper.gradients())
+    /// The gradient that the last step followed; `None` where it took one micro-batch, and the stepper keeps none.
+    pub fn gradients(&self) -> Option<&Tensors> {
+        self.sum.as_ref().or_else(|| self.stepper.gradients())
     }
 
     /// Makes one step, as [`Stepper::step`] does: the mean loss, and the logits from before the step. If the loss is not
@@ -88,7 +88,8 @@ impl MicroBatches {
                 return Ok((mean, &self.logits[..n * classes]));
             }
             self.stepper.gather_statistics();
-            let (cpu, gradients) = (self.stepper.cpu(), self.stepper.gradients());
+            let Some(gradients) = self.stepper.gradients() else { unreachable!("a sweep keeps its gradients") };
+            let cpu = self.stepper.cpu();
             cpu.install(|| gather(cpu, sum, gradients, share as f32, i > 0));
         }
         self.stepper.follow(sum, lr);

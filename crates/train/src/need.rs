@@ -23,7 +23,7 @@ pub struct Need {
     pub program: usize,
     /// The network's values, gathered statistics included.
     pub parameters: usize,
-    /// The gradients by the parameters; with micro-batches a sweep's, and their sum.
+    /// The gradients by the parameters: with micro-batches a sweep's, and their sum; else each is used as soon as it is there.
     pub gradients: usize,
     /// The optimiser's means.
     pub optimizer: usize,
@@ -111,15 +111,11 @@ impl Demand<'_> {
         let request = self.request(economy);
         let scoring = Request { precision: self.precision, ..Request::predict(request.batch) };
         let scoring = if self.scores { Memory::of(self.graph, &scoring)?.total() } else { 0 };
-        let states = match self.rule {
-            Rule::Sgd { .. } => 1,
-            Rule::AdamW { .. } => 2,
-        };
         Ok(Need {
             program: self.program,
             parameters: trained + 4 * self.graph.statistic_count(),
-            gradients: if economy.micro_batches > 1 { 2 * trained } else { trained },
-            optimizer: states * trained,
+            gradients: if economy.micro_batches > 1 { 2 * trained } else { 0 },
+            optimizer: self.rule.states() * trained,
             step: Memory::of(self.graph, &request)?.total(),
             scoring,
             batches: 4 * self.batches * self.batch * self.graph.input().shape.len(),
@@ -181,7 +177,7 @@ mod tests {
         let need = d.need(Economy::NONE).unwrap();
         // 269,722 trained values, and a mean and a variance for each channel of 19 normalisations.
         let (trained, gathered) = (4 * 269_722, 4 * 2 * (7 * 16 + 6 * 32 + 6 * 64));
-        assert_eq!((need.parameters, need.gradients, need.optimizer), (trained + gathered, trained, trained));
+        assert_eq!((need.parameters, need.gradients, need.optimizer), (trained + gathered, 0, trained));
         assert_eq!(need.batches, 3 * 12 * 32 * 32 * 3 * 4);
         assert_eq!((need.program, need.pictures), (5000, 1000));
         assert_eq!(need.step, Memory::of(&graph, &Request::train(&graph, 12)).unwrap().total());

@@ -48,6 +48,7 @@ pub enum Bench {
 }
 
 /// What is measured.
+#[allow(clippy::struct_excessive_bools)] // Each is an option.
 #[derive(clap::Args)]
 pub struct Args {
     /// The architecture
@@ -83,6 +84,9 @@ pub struct Args {
     /// Also how each layer is computed: what is joined, which algorithm, and what all that apply are estimated to cost
     #[arg(long)]
     explain_plan: bool,
+    /// Training: compute cheap activations again in the backward sweep instead of keeping them, which takes less memory
+    #[arg(long)]
+    recompute: bool,
     /// The algorithm of the convolutions to which it applies: direct, winograd2, winograd4 [default: the cheapest]
     #[arg(long, value_name = "NAME", value_parser = algorithm)]
     algorithm: Option<Algorithm>,
@@ -103,6 +107,9 @@ impl Bench {
             Bench::Kernels(args) => return args.run(),
             Bench::Golden(args) => return args.run(),
         };
+        if args.recompute && mode != "train" {
+            anyhow::bail!("a prediction keeps no activations for a sweep: leave --recompute away");
+        }
         let program = program();
         check_seconds(args.seconds)?;
         let architecture = find(&args.model)?;
@@ -188,7 +195,12 @@ impl Args {
         let (batch, algorithm) = (self.batch(), self.algorithm);
         let demand =
             Demand { graph, rule: RULE, batch, precision, algorithm, scores: false, batches: 1, pictures: 0, program };
-        self.memory.choose(&demand)
+        let mut budget = self.memory.choose(&demand)?;
+        if self.recompute {
+            budget.choice.economy.recompute = true;
+            budget.choice.need = demand.need(budget.choice.economy)?;
+        }
+        Ok(budget)
     }
 
     /// What predictions take; refused if that is too much, as there is nothing to save.
@@ -236,7 +248,8 @@ fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
     };
     let row = |step: &striate_engine::StepPlan| {
         let inside = step.inside.map(|id| format!(" in {}", graph.node(id).name)).unwrap_or_default();
-        let layers = names(graph, step) + &inside;
+        let again = step.again_for.map(|id| format!(", again for {}", graph.node(id).name)).unwrap_or_default();
+        let layers = names(graph, step) + &inside + &again;
         vec![layers, step.images.to_string(), choice(&step.forward), choice(&step.data), choice(&step.weight)]
     };
     timing.plan.iter().map(row).collect()
@@ -255,6 +268,7 @@ fn plan_objects(graph: &Graph, timing: &Timing) -> Vec<Value> {
         let layers: Vec<&str> = step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect();
         json!({
             "layers": layers, "images": step.images, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
+            "again_for": step.again_for.map(|id| graph.node(id).name.as_str()),
             "forward": choice(&step.forward), "data": choice(&step.data), "weight": choice(&step.weight),
         })
     };

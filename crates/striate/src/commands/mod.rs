@@ -101,9 +101,9 @@ pub fn precision(text: &str) -> Result<Precision, String> {
     all.into_iter().find(|p| precision_name(*p) == text).ok_or_else(|| "expected f32 or bf16".into())
 }
 
-/// Whether this machine computes faster in bf16: it has no kernels of its own for it yet.
-pub fn fast_in_bf16(_cpu: &Cpu) -> bool {
-    false
+/// Whether this machine computes faster in bf16: on matrix tiles.
+pub fn fast_in_bf16(cpu: &Cpu) -> bool {
+    cpu.amx()
 }
 
 /// The most threads that can be asked for; starting many more would only stall the machine.
