@@ -133,8 +133,10 @@ impl Demand<'_> {
         let least = if normalises_batches(self.graph) { 2 } else { 1 };
         let most = (self.batch / least).max(1);
         let (mut micro_batches, mut smallest) = (1, unsaved.total());
+        // Who keeps activations as bf16 wants them small; computing again what is cheap gives the same bits.
+        let ways: &[bool] = if self.precision == Precision::Bf16 { &[true] } else { &[false, true] };
         loop {
-            for recompute in [false, true] {
+            for &recompute in ways {
                 let economy = Economy { recompute, micro_batches };
                 let need = self.need(economy)?;
                 if need.total() <= limit {
@@ -195,6 +197,8 @@ mod tests {
         let d = demand(&graph);
         let all = d.need(Economy::NONE).unwrap().total();
         assert_eq!(d.choose(all).unwrap().economy, Economy::NONE);
+        let half = Demand { precision: Precision::Bf16, ..d }.choose(all).unwrap();
+        assert_eq!(half.economy, Economy { recompute: true, micro_batches: 1 });
         let mut before = Economy::NONE;
         let mut limit = all;
         // Each limit is just short of the last choice's need.

@@ -235,7 +235,7 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
     Algorithm::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| format!("expected one of {}", names()))
 }
 
-const PLAN_HEADER: [&str; 5] = ["layers", "images", "forward", "gradient by input", "gradient by weights"];
+const PLAN_HEADER: [&str; 6] = ["layers", "images", "kept as", "forward", "gradient by input", "gradient by weights"];
 
 /// How each step is computed, as rows of a table.
 fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
@@ -250,7 +250,9 @@ fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
         let inside = step.inside.map(|id| format!(" in {}", graph.node(id).name)).unwrap_or_default();
         let again = step.again_for.map(|id| format!(", again for {}", graph.node(id).name)).unwrap_or_default();
         let layers = names(graph, step) + &inside + &again;
-        vec![layers, step.images.to_string(), choice(&step.forward), choice(&step.data), choice(&step.weight)]
+        let kept = precision_name(step.precision).to_owned() + if step.tiles { ", on tiles" } else { "" };
+        let [forward, data, weight] = [&step.forward, &step.data, &step.weight].map(choice);
+        vec![layers, step.images.to_string(), kept, forward, data, weight]
     };
     timing.plan.iter().map(row).collect()
 }
@@ -268,6 +270,7 @@ fn plan_objects(graph: &Graph, timing: &Timing) -> Vec<Value> {
         let layers: Vec<&str> = step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect();
         json!({
             "layers": layers, "images": step.images, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
+            "kept_as": precision_name(step.precision), "on_tiles": step.tiles,
             "again_for": step.again_for.map(|id| graph.node(id).name.as_str()),
             "forward": choice(&step.forward), "data": choice(&step.data), "weight": choice(&step.weight),
         })
