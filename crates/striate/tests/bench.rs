@@ -66,7 +66,7 @@ fn a_plan_says_what_is_computed_again_and_how_it_is_kept() {
         step.unwrap()["kept_as"].as_str().unwrap().to_owned()
     };
     // Maps as bf16, the pooled vector and the answer as they are.
-    assert_eq!([kept("conv1"), kept("layer1.0.bn1"), kept("fc")], ["bf16", "bf16", "f32"]);
+    assert_eq!([kept("conv1"), kept("layer1.0.bn1"), kept("linear")], ["bf16", "bf16", "f32"]);
     place.run("bench infer -m lenet5 --recompute").exited(1).explains(&["--recompute"]);
 }
 

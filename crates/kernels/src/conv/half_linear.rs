@@ -219,9 +219,10 @@ mod tests {
                             f64::from(x[image * inputs + i]) * f64::from(rounded)
                         };
                         let sum = (0..inputs).map(term).sum::<f64>() + f64::from(bias[o]);
+                        let magnitudes = (0..inputs).map(|i| term(i).abs()).sum::<f64>() + f64::from(bias[o]).abs();
                         let expected = if activation == Activation::Relu { sum.max(0.0) } else { sum };
-                        // Sums of `inputs` terms below a quarter.
-                        let bound = inputs as f64 * f64::from(f32::EPSILON);
+                        // A term is rounded with every sum that it is part of.
+                        let bound = (inputs + 1) as f64 * f64::from(f32::EPSILON) * magnitudes;
                         assert!((f64::from(found) - expected).abs() <= bound, "{found} {expected} at {at} on {isa:?}");
                     }
                 }

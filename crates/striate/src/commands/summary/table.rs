@@ -111,12 +111,11 @@ fn memory(a: &Analysis<'_>) -> Result<()> {
     let [weights, predict, train, least] =
         [a.weights_bytes(), a.predict_bytes, a.train_bytes, a.least_train_bytes].map(bytes);
     print_line(&format!("memory          {weights} of weights, as in a file"))?;
-    let again = if a.least_train_bytes < a.train_bytes {
-        format!(" ({least} if what is cheap is computed again)")
-    } else {
-        String::new()
-    };
     print_line(&format!(
-        "                {predict} more to predict, {train} more to train{again} at batch {batch} in {precision}"
-    ))
+        "                {predict} more to predict, {train} more to train at batch {batch} in {precision}"
+    ))?;
+    if a.least_train_bytes < a.train_bytes {
+        print_line(&format!("                {least} to train, if what is cheap is computed again"))?;
+    }
+    Ok(())
 }
