@@ -66,6 +66,31 @@ pub enum EngineError {
         /// What is wrong.
         why: String,
     },
+    /// A network that cannot take images of another size.
+    #[error("network `{network}` cannot take an image of {image}: {why}")]
+    Size {
+        /// The network.
+        network: String,
+        /// The image's shape.
+        image: String,
+        /// What stands in the way.
+        why: String,
+    },
+    /// An image that cannot be taken through a network in the memory that this may have.
+    #[error(
+        "an image of {image} takes {:.1} MB at least to go through network `{network}`, and {:.1} MB may be had",
+        *smallest as f64 / 1e6, *limit as f64 / 1e6
+    )]
+    Image {
+        /// The network.
+        network: String,
+        /// The image's shape.
+        image: String,
+        /// What the narrowest bands take, in bytes.
+        smallest: usize,
+        /// What may be had, in bytes.
+        limit: usize,
+    },
     /// Parameters of another network, or a tensor of another size.
     #[error("parameter `{name}`: expected {expected}, found {found}")]
     Parameter {

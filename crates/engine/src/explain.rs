@@ -1,6 +1,7 @@
 //! What a session has decided: its steps, which nodes are joined in each, and which algorithm computes it at what cost.
 
 use crate::plan::Planned;
+use crate::request::Precision;
 use crate::session::Session;
 use striate_graph::NodeId;
 use striate_kernels::Algorithm;
@@ -11,10 +12,16 @@ pub struct StepPlan {
     /// The nodes it computes together, inputs before users.
     pub nodes: Vec<NodeId>,
     /// The images that it takes at a time, at most: fewer than the batch where maps are large and nothing but the output of a
-    /// prediction is asked for.
+    /// prediction is asked for, or where bf16 is widened.
     pub images: usize,
+    /// How its output is kept.
+    pub precision: Precision,
+    /// Whether it runs on matrix tiles.
+    pub tiles: bool,
     /// The concatenation that its output is written into.
     pub inside: Option<NodeId>,
+    /// It is run again just before this node's backward pass, instead of its activations being kept.
+    pub again_for: Option<NodeId>,
     /// Of a convolution or linear layer.
     pub forward: Option<Choice>,
     /// Of the gradient by its input, where one is computed.
@@ -35,18 +42,25 @@ pub struct Choice {
 impl Session {
     /// The steps, in order.
     pub fn steps(&self) -> Vec<StepPlan> {
-        let step = |planned: &Planned| {
+        let step = |(i, planned): (usize, &Planned)| {
             let plan = planned.conv.as_ref();
             let (data, weight) = (plan.and_then(|p| p.data), plan.and_then(|p| p.weight));
             StepPlan {
                 nodes: planned.step.nodes.to_vec(),
                 images: planned.images,
+                precision: self.kept_as(planned.step.output()),
+                tiles: plan.is_some_and(|plan| plan.tiles.is_some()),
                 inside: self.plan.program.inside[planned.step.output().index()].map(|i| i.concat),
+                again_for: self.plan.steps.iter().find(|p| p.replays.contains(&i)).map(|p| p.step.output()),
                 forward: plan.map(|p| Choice { algorithm: p.forward.algorithm(), costs: p.forward.ways().collect() }),
                 data: data.map(|d| Choice { algorithm: d.algorithm(), costs: d.ways().collect() }),
                 weight: weight.map(|w| Choice { algorithm: w.algorithm(), costs: w.ways().collect() }),
             }
         };
-        self.plan.steps.iter().map(step).collect()
+        self.plan.steps.iter().enumerate().map(step).collect()
+    }
+
+    fn kept_as(&self, id: NodeId) -> Precision {
+        if self.plan.places[id.index()].half { Precision::Bf16 } else { Precision::F32 }
     }
 }

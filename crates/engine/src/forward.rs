@@ -4,10 +4,14 @@ use crate::arena::carve;
 use crate::parameters::Parameters;
 use crate::program::{Conv, Kind, Norm};
 use crate::session::{Session, Slices};
+use crate::stages::Stage;
+use crate::tiles::TilePlan;
 use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Forward, Graph, NodeId, Setting};
-use striate_kernels::{Destination, Epilogue, channel_statistics, combine_moments, normalise_activate};
+use striate_kernels::{
+    Destination, Epilogue, channel_statistics, combine_moments, halves, halves_mut, normalise_activate,
+};
 
 /// Ranges of the arena that a step reads and writes.
 pub(crate) type Ranges = SmallVec<[Range<usize>; 12]>;
@@ -24,7 +28,16 @@ impl Session {
             let [prepared, bias] =
                 self.prepared.get_disjoint_mut([plan.prepared.clone(), plan.bias.clone()]).unwrap_or_default();
             let scale = conv.folded.map(|norm| fold(&self.graph, p, conv.conv, norm, bias));
-            plan.forward.prepare(&self.cpu, weight, scale.as_deref(), prepared);
+            match (&plan.half, &plan.tiles) {
+                (Some(half), _) => {
+                    half.prepare(&self.cpu, weight, scale.as_deref(), &mut halves_mut(prepared)[..half.prepared_len()]);
+                }
+                (None, Some(TilePlan { forward, .. })) => {
+                    let prepared = &mut halves_mut(prepared)[..forward.prepared_len()];
+                    forward.prepare(&self.cpu, weight, scale.as_deref(), prepared);
+                }
+                (None, None) => plan.forward.prepare(&self.cpu, weight, scale.as_deref(), prepared),
+            }
         }
         self.prepared_from = Some(p.stamp());
     }
@@ -32,11 +45,19 @@ impl Session {
     pub(crate) fn forward_step(&mut self, p: &Parameters, step: usize) {
         let planned = &self.plan.steps[step];
         let (kind, output) = (planned.step.kind, planned.step.output());
+        if let Kind::Norm(norm) = kind {
+            self.norm_statistics(step, &norm);
+        }
+        self.widen_forward(step);
         match kind {
             Kind::Layer => self.forward_layer(p, output),
-            Kind::Conv(conv) => self.forward_conv(p, step, &conv),
+            Kind::Conv(conv) => match self.on_tiles(step) {
+                Some(tiles) => self.forward_tiles(p, step, &conv, &tiles),
+                None => self.forward_conv(p, step, &conv),
+            },
             Kind::Norm(norm) => self.forward_norm(p, output, &norm),
         }
+        self.narrow();
     }
 
     fn forward_layer(&mut self, p: &Parameters, id: NodeId) {
@@ -87,7 +108,7 @@ impl Session {
         let params = p.of(conv.conv);
         let prepares = forward.prepared_len() > 0;
         let (made, scratch) = scratch.split_at_mut(if training { forward.prepared_len() } else { 0 });
-        if training && prepares {
+        if training && prepares && self.turn.start == 0 {
             forward.prepare(&self.cpu, &params[0], None, made);
         }
         let weights = match (prepares, training) {
@@ -100,23 +121,69 @@ impl Session {
         } else {
             params.get(1).map(Vec::as_slice)
         };
+        if let Some(half) = plan.half.map(|half| half.batch(self.turn.len())) {
+            let weights = &halves(&self.prepared[plan.prepared.clone()])[..half.prepared_len()];
+            return half.run(&self.cpu, x, weights, bias, conv.activation, output);
+        }
         let epilogue = Epilogue { bias, residual, activation: conv.activation };
-        let moments = conv.gathers.and(forward.moments_len()).unwrap_or(0);
-        let (blocks, scratch) = scratch.split_at_mut(moments.next_multiple_of(16));
-        let blocks = &mut blocks[..moments];
+        let moments = |images: usize| conv.gathers.and(plan.forward.batch(images).moments_len()).unwrap_or(0);
+        let turns = Stage { steps: 0..0, images: planned.images }.turns(self.batch);
+        let before: usize = turns.take_while(|t| t.start < self.turn.start).map(|t| moments(t.len())).sum();
+        let own = moments(self.turn.len());
+        let room = self.batch.div_ceil(planned.images) * moments(planned.images);
+        let (blocks, scratch) = scratch.split_at_mut(room.next_multiple_of(16));
         let mut to = Destination {
             values: output,
             pitch,
             channel: inside.map_or(0, |inside| inside.channel),
             adds: false,
-            moments: conv.gathers.is_some().then_some(&mut *blocks),
+            moments: conv.gathers.is_some().then_some(&mut blocks[before..before + own]),
         };
         forward.run(&self.cpu, x, weights, &epilogue, &mut to, scratch);
-        if conv.gathers.is_some() {
+        if conv.gathers.is_some() && self.turn.end == self.batch {
             let c = statistics.len() / 3;
             let (mean, rest) = statistics.split_at_mut(c);
-            combine_moments(&self.cpu, blocks, mean, &mut rest[..c]);
+            combine_moments(&self.cpu, &blocks[..before + own], mean, &mut rest[..c]);
         }
+    }
+
+    /// Assigns the statistics that no convolution has gathered, before the first turn. Those of the turns are combined after
+    /// Chan, Golub and `LeVeque` (1983).
+    fn norm_statistics(&mut self, step: usize, norm: &Norm) {
+        // Run again, it finds its statistics in place.
+        if norm.gathered || self.sweeping || self.turn.start > 0 {
+            return;
+        }
+        let node = self.graph.node(norm.norm);
+        let (c, cells, input) = (node.shape.c, node.shape.h * node.shape.w, node.inputs[0]);
+        let stage = Stage { steps: step..step + 1, images: self.plan.steps[step].images };
+        let first = self.turn.clone();
+        for turn in stage.turns(self.batch) {
+            self.turn = turn.clone();
+            self.widen_forward(step);
+            let values = self.plan.places[norm.norm.index()].values.clone();
+            let ranges = Ranges::from_iter([values, self.plan.scratch.clone(), self.read(input)]);
+            let mut slices = carve(&mut self.arena, &ranges);
+            let [values, scratch, x] = &mut slices[..] else { unreachable!("three ranges") };
+            let (mean, rest) = values.split_at_mut(c);
+            let var = &mut rest[..c];
+            if turn.start == 0 {
+                channel_statistics(&self.cpu, x, c, mean, var, scratch);
+            } else {
+                let (own_mean, scratch) = scratch.split_at_mut(c);
+                let (own_var, scratch) = scratch.split_at_mut(c);
+                channel_statistics(&self.cpu, x, c, own_mean, own_var, scratch);
+                let share = (turn.len() * cells) as f64 / (turn.end * cells) as f64;
+                for i in 0..c {
+                    let delta = f64::from(own_mean[i]) - f64::from(mean[i]);
+                    let between = delta * delta * share * (1.0 - share);
+                    var[i] = (f64::from(var[i]) * (1.0 - share) + f64::from(own_var[i]) * share + between) as f32;
+                    mean[i] = (f64::from(mean[i]) + delta * share) as f32;
+                }
+            }
+            self.widened.clear();
+        }
+        self.turn = first;
     }
 
     fn forward_norm(&mut self, p: &Parameters, id: NodeId, norm: &Norm) {
@@ -124,17 +191,14 @@ impl Session {
         let AnyLayer::BatchNorm(layer) = &node.layer else { unreachable!("a normalisation") };
         let mut ranges = Ranges::new();
         ranges.extend([self.read(id), self.plan.places[norm.norm.index()].values.clone()]);
-        ranges.extend([self.plan.scratch.clone(), self.read(node.inputs[0])]);
+        ranges.push(self.read(node.inputs[0]));
         ranges.extend(norm.residual.map(|id| self.read(id)));
         let mut slices = carve(&mut self.arena, &ranges);
         let residual = if norm.residual.is_some() { slices.pop().map(|s| &*s) } else { None };
-        let [output, values, scratch, x] = &mut slices[..] else { unreachable!("four ranges are left") };
+        let [output, values, x] = &mut slices[..] else { unreachable!("three ranges are left") };
         let c = node.shape.c;
         let (mean, rest) = values.split_at_mut(c);
         let (var, inv_std) = rest.split_at_mut(c);
-        if !norm.gathered {
-            channel_statistics(&self.cpu, x, c, mean, var, scratch);
-        }
         layer.invert(var, inv_std);
         let params = p.of(norm.norm);
         let (gamma, beta) = (&params[0], &params[1]);

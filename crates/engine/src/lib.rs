@@ -25,19 +25,27 @@
 //! ```
 
 mod arena;
+mod bands;
 mod error;
 mod explain;
 mod forward;
+mod gradients;
+mod half;
 mod parameters;
 mod passes;
 mod plan;
 mod program;
+mod replay;
+mod request;
 mod session;
 mod stages;
 mod sweep;
+mod tiles;
 
+pub use bands::{Band, Bands};
 pub use error::EngineError;
 pub use explain::{Choice, StepPlan};
+pub use gradients::Handed;
 pub use parameters::{Parameters, Scheme, Tensors};
-pub use plan::{Memory, Request};
+pub use request::{Memory, Precision, Request};
 pub use session::{NodeTime, Session};

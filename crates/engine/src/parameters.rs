@@ -153,10 +153,48 @@ impl Tensors {
         Ok(())
     }
 
+    /// Bytes of the values.
+    pub fn bytes(&self) -> usize {
+        4 * self.values.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Sets every value.
     pub fn fill(&mut self, value: f32) {
         self.stamp = Stamp::fresh();
         self.values.iter_mut().for_each(|v| v.fill(value));
+    }
+
+    /// Moves the tensors of a part of the network out, without a copy; [`Tensors::put_part`] brings them back.
+    ///
+    /// # Errors
+    /// If one is not there, or has another shape; nothing is moved then.
+    pub fn take_part(&mut self, part: &Graph) -> Result<Tensors, EngineError> {
+        let mut places = Vec::new();
+        for (name, spec) in part.params() {
+            let place = self.layout.specs.iter().position(|(n, _)| *n == name);
+            let found = place.map(|i| (i, &self.layout.specs[i].1.shape, self.values[i].len()));
+            match found {
+                Some((i, shape, len)) if *shape == spec.shape && len == spec.len() => places.push(i),
+                found => {
+                    let found =
+                        found.map_or("no such name".into(), |(_, shape, len)| format!("{shape:?}, {len} values"));
+                    return Err(EngineError::Parameter { name, expected: format!("{:?}", spec.shape), found });
+                }
+            }
+        }
+        self.stamp = Stamp::fresh();
+        let mut taken = places.into_iter().map(|i| std::mem::take(&mut self.values[i]));
+        Ok(Tensors::filled(part, |_, _| taken.next().unwrap_or_default()))
+    }
+
+    /// Brings back what [`Tensors::take_part`] moved out.
+    pub fn put_part(&mut self, part: Tensors) {
+        self.stamp = Stamp::fresh();
+        for ((name, _), values) in part.layout.specs.iter().zip(part.values) {
+            if let Some(place) = self.layout.specs.iter().position(|(n, _)| n == name) {
+                self.values[place] = values;
+            }
+        }
     }
 
     pub(crate) fn stamp(&self) -> Stamp {
@@ -235,6 +273,25 @@ mod tests {
             assert_eq!(of(layer), Scheme::He);
         }
         assert_eq!(of(Tanh.into()), Scheme::Glorot);
+    }
+
+    #[test]
+    fn parts_are_moved_out_and_back() {
+        let mut g = Builder::new("two");
+        let x = g.input(Shape::vector(5));
+        let x = g.add("a", Linear::new(4), x);
+        let y = g.add("b", Linear::new(3), x);
+        let graph = g.finish(y).unwrap();
+        let mut p = Parameters::init(&graph, Scheme::He, 1);
+        let whole = p.clone();
+        let part = graph.until(x);
+        let taken = p.take_part(&part).unwrap();
+        assert!(taken.fits(&part) && taken.get("a.weight") == whole.get("a.weight"));
+        assert_eq!(p.get("a.weight").unwrap().len(), 0);
+        let e = p.take_part(&part).unwrap_err().to_string();
+        assert!(e.contains("`a.weight`") && e.contains("0 values"), "{e}");
+        p.put_part(taken);
+        assert!(p.iter().zip(whole.iter()).all(|((.., a), (.., b))| a == b));
     }
 
     #[test]

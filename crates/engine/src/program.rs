@@ -100,15 +100,15 @@ impl Step {
 }
 
 impl Program {
-    /// Every node that runs on its own, then joined by the passes that the request allows.
-    pub(crate) fn new(graph: &Graph, request: &Request, runs: &[bool]) -> Program {
+    /// Every node that runs on its own, then joined by the passes that the request allows, for matrix tiles or not.
+    pub(crate) fn new(graph: &Graph, request: &Request, tiles: bool, runs: &[bool]) -> Program {
         let mut program = Program {
             steps: graph.ids().skip(1).filter(|id| runs[id.index()]).map(Step::alone).collect(),
             root: graph.ids().collect(),
             inside: vec![None; graph.nodes().len()],
         };
         if request.passes {
-            passes::run(graph, request, &mut program);
+            passes::run(graph, request, tiles, &mut program);
         }
         program
     }

@@ -1,13 +1,17 @@
 //! A planned network: forward passes, taps, and backward sweeps from any node.
 
 use crate::EngineError;
+use crate::gradients::Gradients;
+use crate::half::AllWidened;
 use crate::parameters::{Layout, Parameters, Stamp, Tensors};
-use crate::plan::{Memory, Place, Plan, Request};
+use crate::plan::{Machine, Place, Plan};
+use crate::request::{Memory, Request};
+use crate::stages::Stage;
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use striate_graph::{Graph, NodeId, Setting, Shape};
+use striate_graph::{AnyLayer, Graph, NodeId, Setting, Shape};
 use striate_kernels::{Buffer, Cpu, hash};
 
 /// A network planned and ready to run. It holds activations, and weights as its kernels want them, not parameters: several
@@ -23,10 +27,16 @@ pub struct Session {
     /// Weights prepared for prediction, and of which parameters.
     pub(crate) prepared: Buffer,
     pub(crate) prepared_from: Option<Stamp>,
+    /// Where a step's gradients are that are handed on.
+    pub(crate) room: Buffer,
     /// Images in the last forward pass, 0 before the first.
     pub(crate) batch: usize,
     /// Those of them that go through the steps of a stage now.
     pub(crate) turn: Range<usize>,
+    /// What stands widened while a step runs.
+    pub(crate) widened: AllWidened,
+    /// Whether steps run in a backward sweep: activations that are computed again are read there.
+    pub(crate) sweeping: bool,
     seed: u64,
     swept: bool,
     /// The layout of the last tensors found to be this network's; checking them by name again would cost every step.
@@ -40,7 +50,7 @@ pub struct Session {
 pub struct NodeTime {
     /// Of its forward passes.
     pub forward: Duration,
-    /// Of its backward passes.
+    /// Of its backward passes, with what is computed again for them.
     pub backward: Duration,
 }
 
@@ -56,9 +66,11 @@ impl Session {
             return Err(EngineError::Batch { planned: 0, found: 0 });
         }
         let too_large = || EngineError::TooLarge { network: graph.name().into(), batch: request.batch };
-        let plan = Plan::new(&graph, cpu.isa(), cpu.threads(), request)?;
+        let machine = Machine { isa: cpu.isa(), threads: cpu.threads(), tiles: cpu.amx() };
+        let plan = Plan::new(&graph, &machine, request)?;
         let arena = Buffer::try_zeroed(plan.floats).ok_or_else(too_large)?;
         let prepared = Buffer::try_zeroed(plan.prepared).ok_or_else(too_large)?;
+        let room = Buffer::try_zeroed(plan.room).ok_or_else(too_large)?;
         let mut switches = Vec::new();
         switches.try_reserve_exact(plan.switches).map_err(|_| too_large())?;
         switches.resize(plan.switches, 0);
@@ -71,8 +83,11 @@ impl Session {
             switches,
             prepared,
             prepared_from: None,
+            room,
             batch: 0,
             turn: 0..0,
+            sweeping: false,
+            widened: AllWidened::new(),
             seed: 0,
             swept: false,
             checked: None,
@@ -120,7 +135,7 @@ impl Session {
             });
         }
         self.check(p)?;
-        (self.batch, self.seed, self.swept) = (batch, seed, false);
+        (self.batch, self.seed, self.swept, self.sweeping) = (batch, seed, false, false);
         let cpu = self.cpu.clone();
         cpu.install(|| {
             self.prepare(p);
@@ -130,8 +145,7 @@ impl Session {
                 for turn in stage.turns(batch) {
                     self.turn = turn.clone();
                     if at == 0 {
-                        let input = self.read(self.graph.input_id());
-                        self.arena[input].copy_from_slice(&images[turn.start * shape.len()..turn.end * shape.len()]);
+                        self.take_images(&images[turn.start * shape.len()..turn.end * shape.len()]);
                     }
                     stage.steps.clone().for_each(|step| self.timed_forward(p, step));
                 }
@@ -198,8 +212,27 @@ impl Session {
         seeds: &[(NodeId, &[f32])],
         gradients: &mut Tensors,
     ) -> Result<(), EngineError> {
-        self.check(p)?;
         self.check(gradients)?;
+        self.begin_sweep(p, seeds)?;
+        if self.request.parameter_gradients {
+            for id in self.graph.ids().filter(|id| !self.plan.places[id.index()].in_sweep) {
+                gradients.of_mut(id).iter_mut().for_each(|g| g.fill(0.0));
+            }
+        }
+        let mut gradients = Gradients::Whole(gradients);
+        let cpu = self.cpu.clone();
+        cpu.install(|| {
+            for step in (0..self.plan.steps.len()).rev() {
+                self.sweep_step(p, step, &mut gradients);
+            }
+        });
+        self.end_sweep();
+        Ok(())
+    }
+
+    /// Checks what a sweep is given, and puts the gradients in place from which it starts.
+    pub(crate) fn begin_sweep(&mut self, p: &Parameters, seeds: &[(NodeId, &[f32])]) -> Result<(), EngineError> {
+        self.check(p)?;
         if self.batch == 0 || self.swept {
             return Err(EngineError::UsedUp);
         }
@@ -222,25 +255,33 @@ impl Session {
             // Empty where nothing before the start asks for a gradient.
             self.arena[range].iter_mut().zip(*dy).for_each(|(sum, dy)| *sum += dy);
         }
-        if self.request.parameter_gradients {
-            for id in self.graph.ids().filter(|id| !self.plan.places[id.index()].in_sweep) {
-                gradients.of_mut(id).iter_mut().for_each(|g| g.fill(0.0));
+        self.sweeping = true;
+        Ok(())
+    }
+
+    /// What a step does in a sweep: it runs again what its backward pass wants, and then that.
+    pub(crate) fn sweep_step(&mut self, p: &Parameters, step: usize, gradients: &mut Gradients<'_>) {
+        if !self.plan.steps[step].in_sweep {
+            return;
+        }
+        let begun = Instant::now();
+        for i in 0..self.plan.steps[step].replays.len() {
+            let again = self.plan.steps[step].replays[i];
+            let stage = Stage { steps: again..again + 1, images: self.plan.steps[again].images };
+            for turn in stage.turns(self.batch) {
+                self.turn = turn;
+                self.forward_step(p, again);
             }
         }
-        let cpu = self.cpu.clone();
-        cpu.install(|| {
-            for step in (0..self.plan.steps.len()).rev() {
-                if self.plan.steps[step].in_sweep {
-                    let begun = Instant::now();
-                    self.backward_step(p, step, gradients);
-                    if let Some(time) = self.times.get_mut(self.plan.steps[step].step.nodes[0].index()) {
-                        time.backward += begun.elapsed();
-                    }
-                }
-            }
-        });
-        self.swept = true;
-        Ok(())
+        self.backward_step(p, step, gradients);
+        if let Some(time) = self.times.get_mut(self.plan.steps[step].step.nodes[0].index()) {
+            time.backward += begun.elapsed();
+        }
+    }
+
+    pub(crate) fn end_sweep(&mut self) {
+        self.turn = 0..self.batch;
+        (self.sweeping, self.swept) = (false, true);
     }
 
     /// Takes the batch's statistics of the last training pass into the running ones.
@@ -268,14 +309,25 @@ impl Session {
     /// Where the activations of a node lie that a step reads.
     pub(crate) fn read(&self, id: NodeId) -> Range<usize> {
         let root = self.plan.program.root[id.index()];
+        if let Some(range) = self.widened(root, false) {
+            return range;
+        }
         let (place, shape) = (&self.plan.places[root.index()], self.graph.node(root).shape);
+        let buffer = if self.sweeping && !place.again.is_empty() { &place.again } else { &place.activation };
         let before = self.turn.start * place.stride;
-        self.images(&(place.activation.start + before..place.activation.end), shape)
+        self.images(&(buffer.start + before..buffer.end), shape)
     }
 
     /// Where the gradient by a node's activations lies; empty without one.
     pub(crate) fn gradient_at(&self, id: NodeId) -> Range<usize> {
-        self.images(&self.plan.places[id.index()].gradient, self.graph.node(id).shape)
+        if let Some(range) = self.widened(id, true) {
+            return range;
+        }
+        let (range, shape) = (&self.plan.places[id.index()].gradient, self.graph.node(id).shape);
+        if range.is_empty() {
+            return 0..0;
+        }
+        self.images(&(range.start + self.turn.start * shape.len()..range.end), shape)
     }
 
     /// The part of a buffer that this turn's images take; empty stays empty.
@@ -283,11 +335,16 @@ impl Session {
         range.start..range.end.min(range.start + self.turn.len() * shape.len())
     }
 
-    /// The part of a node's switches that this pass's images take.
+    /// The part of a node's switches that this pass's images take; empty while they are not wanted yet.
     pub(crate) fn switches_of(&self, place: &Place, id: NodeId, shapes: &[Shape]) -> Range<usize> {
         let node = self.graph.node(id);
-        let start = place.switches.start;
-        start..(start + node.layer.saved(self.turn.len(), shapes, node.shape).switches).min(place.switches.end)
+        if !place.again.is_empty() && !self.sweeping && matches!(node.layer, AnyLayer::MaxPool(_)) {
+            return 0..0;
+        }
+        let before = if self.request.training { self.turn.start } else { 0 };
+        let start = place.switches.start + node.layer.saved(before, shapes, node.shape).switches;
+        start.min(place.switches.end)
+            ..(start + node.layer.saved(self.turn.len(), shapes, node.shape).switches).min(place.switches.end)
     }
 
     pub(crate) fn shapes(&self, id: NodeId) -> SmallVec<[Shape; 12]> {

@@ -2,11 +2,12 @@
 //! still in cache when the next reads it. Images do not see each other when predicting, so results stay the same. Steps whose
 //! weights outweigh their activations take the whole batch, which reads those weights once.
 
-use crate::Request;
 use crate::plan::geometry;
 use crate::program::{Kind, Program, Step};
+use crate::{Request, half};
+use smallvec::SmallVec;
 use std::ops::Range;
-use striate_graph::{Graph, NodeId};
+use striate_graph::{Graph, NodeId, ParamSpec};
 use striate_kernels::{Convolution, Isa};
 
 /// Steps that images go through together.
@@ -30,10 +31,7 @@ pub(crate) fn cut(graph: &Graph, isa: Isa, request: &Request, program: &Program)
     /// Steps that want this many times the images of others belong to another stage.
     const ALIKE: usize = 4;
     let count = program.steps.len();
-    let output = graph.output();
-    let switches = output.layer.saved(1, &graph.input_shapes(output), output.shape).switches;
-    let plain = !request.training && request.backward_from.is_empty() && request.taps.is_empty() && switches == 0;
-    if !plain || !request.passes || count == 0 {
+    if !plain(graph, request) || count == 0 {
         return vec![Stage { steps: 0..count, images: request.batch }];
     }
     let mut stages: Vec<Stage> = Vec::new();
@@ -49,10 +47,32 @@ pub(crate) fn cut(graph: &Graph, isa: Isa, request: &Request, program: &Program)
     stages
 }
 
+/// Whether nothing but the output of a prediction is asked for.
+pub(crate) fn plain(graph: &Graph, request: &Request) -> bool {
+    let output = graph.output();
+    let switches = output.layer.saved(1, &graph.input_shapes(output), output.shape).switches;
+    let passes = !request.training && request.passes;
+    passes && request.backward_from.is_empty() && request.taps.is_empty() && switches == 0
+}
+
+/// Training with buffers that are kept as bf16: a stage for each step, of as many images as are widened together.
+pub(crate) fn one_by_one(graph: &Graph, request: &Request, program: &Program, half: &[bool]) -> Vec<Stage> {
+    let stage = |(i, step): (usize, &Step)| {
+        let nodes: SmallVec<[NodeId; 12]> = step.inputs(graph).chain([step.output()]).collect();
+        let widened = half::widened(graph, program, half, &nodes, false);
+        let weights: usize = step.nodes.iter().flat_map(|id| &graph.node(*id).params).map(ParamSpec::len).sum();
+        // Weights are prepared, and their gradients summed, once a turn.
+        let images = if widened == 0 { request.batch } else { CACHED.max(4 * weights).div_ceil(widened) };
+        Stage { steps: i..i + 1, images: images.clamp(1, request.batch) }
+    };
+    program.steps.iter().enumerate().map(stage).collect()
+}
+
+/// Floats of activations that a step may read and write: as much as caches hold near by.
+const CACHED: usize = 1 << 20;
+
 /// How many images a step had best take at a time.
 fn images(graph: &Graph, isa: Isa, request: &Request, program: &Program, step: &Step) -> usize {
-    /// Floats of activations that a step may read and write: as much as caches hold near by.
-    const CACHED: usize = 1 << 20;
     let floats = |id: NodeId| graph.node(program.root[id.index()]).shape.len();
     let activations = step.inputs(graph).map(floats).sum::<usize>() + graph.node(step.output()).shape.len();
     let images = (CACHED / activations.max(1)).clamp(1, request.batch);

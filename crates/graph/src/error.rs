@@ -82,6 +82,16 @@ pub enum GraphError {
         /// The output's shape.
         shape: crate::Shape,
     },
+    /// A node behind a passage depends on what is before it.
+    #[error("network `{graph}` cannot be parted at `{passage}`: `{node}` depends on what comes before that too")]
+    NotBehind {
+        /// The network.
+        graph: String,
+        /// Where it was to be parted.
+        passage: String,
+        /// The node that depends on more.
+        node: String,
+    },
     /// The JSON is not a network.
     #[error("not a network description: {0}")]
     Json(String),

@@ -32,6 +32,7 @@ mod json;
 mod layer;
 pub mod layers;
 mod parameter;
+mod part;
 mod receptive_field;
 mod rewrite;
 mod shape;

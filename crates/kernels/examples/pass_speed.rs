@@ -10,11 +10,11 @@
 
 use std::time::{Duration, Instant};
 use striate_kernels::{
-    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, PoolGeometry, Sgd, ZeroPad, activate_backward, adamw,
-    avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics, column_sums, cross_entropy,
-    global_avg_pool_backward, global_avg_pool_forward, local_response_norm, local_response_norm_backward, map,
-    max_pool_backward, max_pool_forward, normalise, normalise_activate, normalise_activate_backward, scaled_tanh, sgd,
-    sigmoid, uniform, zero_pad_backward, zero_pad_forward,
+    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, Normalised, PoolGeometry, Sgd, ZeroPad,
+    activate_backward, adamw, avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics, column_sums,
+    cross_entropy, global_avg_pool_backward, global_avg_pool_forward, local_response_norm,
+    local_response_norm_backward, map, max_pool_backward, max_pool_forward, normalise, normalise_activate, scaled_tanh,
+    sgd, sigmoid, uniform, zero_pad_backward, zero_pad_forward,
 };
 
 /// Images, size of the square map, channels.
@@ -68,29 +68,15 @@ impl Bench {
         let mut backward = |y: &[f32], activation, both: bool| {
             let (dx, sum) = (GradientSlot::assign(&mut dx), both.then(|| GradientSlot::assign(&mut sum)));
             let (dx, s) = (Some(dx), &mut scratch);
-            normalise_activate_backward(
-                cpu,
-                &x,
-                y,
-                &dy,
-                c,
-                &mean,
-                &inv_std,
-                &gamma,
-                &beta,
-                activation,
-                dx,
-                sum,
-                &mut dgamma,
-                &mut dbeta,
-                s,
-            );
+            let (c, mean, inv_std, gamma, beta) = (c, &*mean, &*inv_std, &*gamma, &*beta);
+            let normalised = Normalised { x: &x, y, dy: &dy, c, mean, inv_std, gamma, beta, activation };
+            normalised.backward(cpu, dx, sum, &mut dgamma, &mut dbeta, s);
         };
         pass("normalise backward", 5.0, &mut || backward(&[], Activation::None, false));
         pass("normalise relu backward", 5.0, &mut || backward(&[], relu, false));
         pass("normalise add relu backward", 8.0, &mut || backward(&y, relu, true));
         pass("bias relu backward", 3.0, &mut || {
-            activate_backward(cpu, &y, &mut sum, c, relu, Some(&mut dbeta), &mut scratch);
+            activate_backward(cpu, &y, &mut sum, c, relu, Some(&mut dbeta), false, &mut scratch);
         });
         pass("column sums", 1.0, &mut || column_sums(cpu, &dy, c, &mut dbeta, &mut scratch));
     }

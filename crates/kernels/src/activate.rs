@@ -49,8 +49,8 @@ impl<'a> Gate<'a> {
     }
 }
 
-/// Puts dy' in place of dy: dy where the activation let the value through, else zero; and assigns to `dbias` the sum of each
-/// column of dy'.
+/// Puts dy' in place of dy: dy where the activation let the value through, else zero; and assigns to `dbias`, or with `adds`
+/// adds to it, the sum of each column of dy'.
 ///
 /// A value is let through where the activation's output y is above zero and, of ReLU6, below six. `y` and `dy (rows, c)`,
 /// `dbias (c)`, `scratch` of at least [`crate::column_sums_scratch`] floats. Without an activation, y is not read and may
@@ -65,6 +65,7 @@ pub fn activate_backward(
     c: usize,
     activation: Activation,
     dbias: Option<&mut [f32]>,
+    adds: bool,
     scratch: &mut [f32],
 ) {
     assert!(c > 0 && dy.len().is_multiple_of(c), "whole rows of {c} channels, not {} elements", dy.len());
@@ -86,7 +87,9 @@ pub fn activate_backward(
     });
     if let Some(dbias) = dbias {
         total(cpu, partial, totals);
-        dbias.copy_from_slice(totals);
+        for (to, total) in dbias.iter_mut().zip(totals) {
+            *to = if adds { *to + *total } else { *total };
+        }
     }
 }
 

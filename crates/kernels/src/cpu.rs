@@ -3,13 +3,14 @@
 
 use crate::crew::Crew;
 use crate::denormals;
-use crate::isa::{Isa, IsaError};
+use crate::isa::{self, Isa, IsaError};
 use std::fmt;
 
 /// Some threads, of which the caller's is one, and the instruction set that kernels use on them.
 pub struct Cpu {
     crew: Crew,
     isa: Isa,
+    amx: bool,
 }
 
 impl Cpu {
@@ -17,7 +18,7 @@ impl Cpu {
     /// [`Isa::from_env`] finds. Where the system refuses that many threads, there are fewer.
     ///
     /// # Errors
-    /// `STRIATE_ISA` is set to something unknown or unavailable.
+    /// `STRIATE_ISA` is set to something unknown or unavailable, or `STRIATE_AMX` to something else than 0 or 1.
     pub fn new(threads: usize) -> Result<Self, IsaError> {
         Self::with_isa(threads, Isa::from_env()?)
     }
@@ -25,9 +26,10 @@ impl Cpu {
     /// As [`Cpu::new`], with a given instruction set.
     ///
     /// # Errors
-    /// This machine lacks `isa`.
+    /// This machine lacks `isa`, or `STRIATE_AMX` is set to something else than 0 or 1.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self, IsaError> {
         let isa = isa.checked()?;
+        let amx = isa::tiles(isa)?;
         let mut count = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
@@ -35,7 +37,7 @@ impl Cpu {
         // Halving: a system short of threads refuses a few at most times. One thread is the caller's, and always there.
         loop {
             match Crew::new(count) {
-                Ok(crew) => return Ok(Self { crew, isa }),
+                Ok(crew) => return Ok(Self { crew, isa, amx }),
                 Err(_) => count /= 2,
             }
         }
@@ -49,6 +51,12 @@ impl Cpu {
     /// The instruction set kernels run with.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// Whether kernels run on matrix tiles (AMX-BF16): beside AVX-512, where the machine has them, the system grants them, and
+    /// `STRIATE_AMX` is not 0.
+    pub fn amx(&self) -> bool {
+        self.amx
     }
 
     /// Runs `f` on this thread, with denormals flushed to zero meanwhile as they are in kernels, and returns its result.
@@ -110,7 +118,11 @@ impl Cpu {
 
 impl fmt::Debug for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cpu").field("threads", &self.threads()).field("isa", &self.isa).finish_non_exhaustive()
+        f.debug_struct("Cpu")
+            .field("threads", &self.threads())
+            .field("isa", &self.isa)
+            .field("amx", &self.amx)
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,20 +170,25 @@ impl<T> Pieces<T> {
 
 /// A pointer that pieces share to write disjoint, interleaved parts of one slice.
 #[derive(Clone, Copy)]
-pub(crate) struct SharedMut(*mut f32);
+pub(crate) struct SharedMut<T = f32>(*mut T);
 
 // Safety: only a pointer; whoever writes through it vouches that threads write disjoint elements.
-unsafe impl Send for SharedMut {}
+unsafe impl<T: Send> Send for SharedMut<T> {}
 // Safety: as above.
-unsafe impl Sync for SharedMut {}
+unsafe impl<T: Send> Sync for SharedMut<T> {}
 
-impl SharedMut {
-    pub(crate) fn new(slice: &mut [f32]) -> Self {
+impl<T: Copy> SharedMut<T> {
+    pub(crate) fn new(slice: &mut [T]) -> Self {
         Self(slice.as_mut_ptr())
     }
 
-    pub(crate) fn get(self) -> *mut f32 {
+    pub(crate) fn get(self) -> *mut T {
         self.0
+    }
+
+    /// The same place as elements of another type.
+    pub(crate) fn cast<U: Copy>(self) -> SharedMut<U> {
+        SharedMut(self.0.cast())
     }
 }
 

@@ -7,6 +7,9 @@ use crate::simd::{Kernel, Portable, Simd};
 /// The environment variable that forces an instruction set.
 const VARIABLE: &str = "STRIATE_ISA";
 
+/// The environment variable that says whether matrix tiles may be used.
+const TILES: &str = "STRIATE_AMX";
+
 /// An instruction set. All exist on every machine as names; [`Isa::is_available`] says which can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
@@ -18,7 +21,7 @@ pub enum Isa {
     Avx512,
 }
 
-/// Why `STRIATE_ISA` or an explicit choice could not be followed.
+/// Why `STRIATE_ISA`, `STRIATE_AMX` or an explicit choice could not be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IsaError {
     /// No instruction set has this name.
@@ -33,11 +36,39 @@ pub enum IsaError {
         /// The instruction set that was asked for.
         wanted: Isa,
     },
+    /// `STRIATE_AMX` says neither yes nor no.
+    #[error(
+        "{TILES}: expected 0 (matrix tiles are not used) or 1 (they are, where the machine has them), found \"{value}\""
+    )]
+    Tiles {
+        /// What it says.
+        value: String,
+    },
+}
+
+/// Whether matrix tiles may be used with `isa`, as `STRIATE_AMX` says, and can be.
+pub(crate) fn tiles(isa: Isa) -> Result<bool, IsaError> {
+    let value = std::env::var_os(TILES).unwrap_or_default();
+    Ok(wants_tiles(&value.to_string_lossy())? && isa == Isa::Avx512 && crate::bf16::granted())
+}
+
+/// What a value of `STRIATE_AMX` means; yes where it is empty.
+fn wants_tiles(value: &str) -> Result<bool, IsaError> {
+    match value {
+        "0" => Ok(false),
+        "" | "1" => Ok(true),
+        _ => Err(IsaError::Tiles { value: value.to_owned() }),
+    }
 }
 
 impl Isa {
     /// Every instruction set, slowest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// Whether kernels of this set run on matrix tiles here, as [`crate::Cpu::amx`] says; not where `STRIATE_AMX` is unknown.
+    pub fn tiles(self) -> bool {
+        tiles(self).unwrap_or(false)
+    }
 
     /// The name used in `STRIATE_ISA` and in reports.
     pub const fn name(self) -> &'static str {
@@ -148,6 +179,13 @@ mod tests {
         assert_eq!(unknown, "STRIATE_ISA: unknown instruction set \"sse9\"; expected one of portable, avx2, avx512");
         let unavailable = IsaError::Unavailable { wanted: Isa::Avx512 }.to_string();
         assert!(unavailable.starts_with("instruction set avx512 is not available on this machine; it has portable"));
+    }
+
+    #[test]
+    fn tiles_are_wanted_or_not() {
+        assert_eq!([wants_tiles(""), wants_tiles("1"), wants_tiles("0")], [Ok(true), Ok(true), Ok(false)]);
+        let error = wants_tiles("off").unwrap_err().to_string();
+        assert!(error.starts_with("STRIATE_AMX: expected 0 (") && error.ends_with("found \"off\""), "{error}");
     }
 
     #[test]

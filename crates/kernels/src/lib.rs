@@ -5,9 +5,10 @@
 //! * **Layout.** Activations are `f32` slices in NHWC order, channels innermost: element `(n, y, x, c)` of a tensor lies at
 //!   `((n * h + y) * w + x) * channels + c`. Where only channels matter, the same slice is "rows × c". Convolution weights
 //!   are OIHW as in PyTorch, `[c_out][c_in / groups][kernel_h][kernel_w]`; a linear layer is the 1×1 case.
+//! * **bf16.** Activations may be kept as `u16` that hold the upper half of an `f32`; see [`narrow`]. Sums are `f32` always.
 //! * **Forward assigns, backward is told.** Forward kernels write every element of their output. A tensor read in several
 //!   places sums its gradients: gradient kernels take a [`GradientSlot`], which says whether they are the first, who assigns,
-//!   or add. Those that take a plain slice add, but for [`normalise_activate_backward`] and [`activate_backward`], which
+//!   or add. Those that take a plain slice add, but for [`Normalised`] and [`activate_backward`], which
 //!   assign the gradients of parameters.
 //! * **Same bits at any thread count.** Work is cut into pieces by shape alone, pieces are handed out dynamically, and
 //!   partial sums are added in a fixed order. Different instruction sets may round differently.
@@ -17,6 +18,7 @@
 
 mod activate;
 mod batch_norm;
+mod bf16;
 mod buffer;
 mod conv;
 mod cpu;
@@ -25,6 +27,7 @@ mod denormals;
 mod elementwise;
 mod exponential;
 mod gradient_slot;
+mod halves;
 mod isa;
 mod local_response_norm;
 mod peak;
@@ -42,18 +45,20 @@ mod zero_pad;
 
 pub use activate::activate_backward;
 pub use batch_norm::{
-    batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
-    normalise_activate, normalise_activate_backward,
+    Normalised, batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
+    normalise_activate,
 };
+pub use bf16::{AmxConvolution, AmxWeightGradient, Bf16Destination, Bf16Epilogue, narrow, widen};
 pub use buffer::Buffer;
 pub use conv::{
-    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, combine_moments,
-    conv_backward_data, conv_backward_weight, conv_forward,
+    Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient,
+    combine_moments, conv_backward_data, conv_backward_weight, conv_forward,
 };
 pub use cpu::Cpu;
 pub use elementwise::{map, map2, pass_on};
 pub use exponential::{scaled_tanh, sigmoid};
 pub use gradient_slot::GradientSlot;
+pub use halves::{halves, halves_mut};
 pub use isa::{Isa, IsaError};
 pub use local_response_norm::{LocalResponse, local_response_norm, local_response_norm_backward};
 pub use peak::peak_flops;

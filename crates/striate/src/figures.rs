@@ -80,15 +80,23 @@ pub fn bytes(n: usize) -> String {
 
 /// The most memory that this process has had at once, in bytes; `None` where the system does not say.
 pub fn peak_memory() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<usize>().ok()? * 1024)
+    kilobytes("/proc/self/status", "VmHWM:")
+}
+
+/// The memory that this process has now, in bytes; `None` where the system does not say.
+pub fn resident_memory() -> Option<usize> {
+    kilobytes("/proc/self/status", "VmRSS:")
 }
 
 /// The memory that this machine could still give to a process, in bytes; `None` where the system does not say.
 pub fn available_memory() -> Option<usize> {
-    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    kilobytes("/proc/meminfo", "MemAvailable:")
+}
+
+/// What a line of Linux's own files says in kilobytes, as bytes.
+fn kilobytes(file: &str, name: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     Some(line.trim().trim_end_matches(" kB").parse::<usize>().ok()? * 1024)
 }
 

@@ -67,9 +67,14 @@ impl Bar {
         self.bar.set_draw_target(ProgressDrawTarget::hidden());
     }
 
+    /// Prints without disturbing the bar.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
     /// Prints a line without disturbing the bar.
     pub fn line(&self, text: &str) {
-        self.bar.suspend(|| remark(text));
+        self.suspend(|| remark(text));
         if let Some(next) = &self.next_line {
             *lock(next) = Instant::now() + EVERY;
         }

@@ -4,10 +4,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use striate_engine::{NodeTime, Parameters, Request, Scheme, Session, StepPlan};
+use striate_engine::{NodeTime, Parameters, Precision, Request, Scheme, Session, StepPlan};
 use striate_graph::Graph;
 use striate_kernels::{Algorithm, Cpu, peak_flops, uniform};
-use striate_train::{Rule, Stepper};
+use striate_train::{Economy, MicroBatches, Rule, Stepper};
 
 /// Steps made before measuring begins.
 const WARM_UP: usize = 2;
@@ -40,7 +40,14 @@ pub struct Measurement<'a> {
     pub nodes: bool,
     /// The algorithm of the convolutions to which it applies.
     pub algorithm: Option<Algorithm>,
+    /// How activations are kept.
+    pub precision: Precision,
+    /// How training steps save memory.
+    pub economy: Economy,
 }
+
+/// The rule that training steps are measured with.
+pub const RULE: Rule = Rule::Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 };
 
 impl Measurement<'_> {
     fn images(&self) -> Vec<f32> {
@@ -54,7 +61,8 @@ impl Measurement<'_> {
     /// Times forward passes.
     pub fn predict(&self) -> Result<Timing> {
         let (images, parameters) = (self.images(), self.parameters());
-        let request = Request { algorithm: self.algorithm, ..Request::predict(self.batch) };
+        let (algorithm, precision) = (self.algorithm, self.precision);
+        let request = Request { algorithm, precision, ..Request::predict(self.batch) };
         let mut session = Session::new(self.graph.clone(), self.cpu.clone(), &request)?;
         let plan = session.steps();
         self.repeat(plan, || {
@@ -71,17 +79,19 @@ impl Measurement<'_> {
         let images = self.images();
         let classes = self.graph.output().shape.len() as u32;
         let labels: Vec<u32> = (0..self.batch as u32).map(|i| (7 * i + 3) % classes).collect();
-        let rule = Rule::Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 };
-        let request = Request { algorithm: self.algorithm, ..Stepper::request(self.graph, self.batch, &[]) };
-        let mut stepper = Stepper::planned(self.graph.clone(), self.cpu.clone(), self.parameters(), rule, &request)?;
+        let most = self.economy.images(self.batch);
+        let (algorithm, precision, recompute) = (self.algorithm, self.precision, self.economy.recompute);
+        let request = Request { algorithm, precision, recompute, ..Stepper::request(self.graph, most, &[]) };
+        let stepper = Stepper::planned(self.graph.clone(), self.cpu.clone(), self.parameters(), RULE, &request)?;
         let plan = stepper.steps();
+        let mut micro = MicroBatches::new(stepper, self.batch, most)?;
         self.repeat(plan, || {
             if self.nodes {
-                stepper.time_nodes();
+                micro.stepper_mut().time_nodes();
             }
             // A rate of 0.001 keeps random labels from driving the weights out of range during the measurement.
-            stepper.step(&images, &labels, 0.001, 0)?;
-            Ok(stepper.times().to_vec())
+            micro.step(&images, &labels, 0.001, 0)?;
+            Ok(micro.stepper().times().to_vec())
         })
     }
 

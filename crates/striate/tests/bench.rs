@@ -42,6 +42,35 @@ fn a_folder_of_pictures_is_told_in_words() {
 }
 
 #[test]
+fn a_plan_says_what_is_computed_again_and_how_it_is_kept() {
+    let place = Place::new();
+    let words = "bench train -m resnet20 -b 2 --seconds 0 --threads 1 --explain-plan";
+    let plan = |more: &str| {
+        let said = place.run(&format!("{words} {more} --json")).succeeded().json();
+        let steps = said["plan"].as_array().unwrap().clone();
+        steps.into_iter().filter(|step| step["again_for"].is_string()).collect::<Vec<_>>()
+    };
+    assert!(plan("").is_empty());
+    let again = plan("--recompute");
+    // What follows a block's first convolution is wanted by its second.
+    let inner = again.iter().find(|step| step["layers"][0] == "layer1.1.bn1").unwrap();
+    assert_eq!(inner["again_for"], "layer1.1.conv2");
+    assert!(again.iter().all(|step| step["forward"].is_null()), "no convolution is");
+    let table = place.run(&format!("{words} --recompute")).succeeded().stdout;
+    assert!(table.contains(", again for layer1.1.conv2"), "{table}");
+    let half = place.run(&format!("{words} --precision bf16 --json")).succeeded().json();
+    assert_eq!((half["precision"].as_str(), half["recompute"].as_bool()), (Some("bf16"), Some(true)));
+    let kept = |name: &str| {
+        let step =
+            half["plan"].as_array().unwrap().iter().find(|s| s["layers"].as_array().unwrap().contains(&name.into()));
+        step.unwrap()["kept_as"].as_str().unwrap().to_owned()
+    };
+    // Maps as bf16, the pooled vector and the answer as they are.
+    assert_eq!([kept("conv1"), kept("layer1.0.bn1"), kept("linear")], ["bf16", "bf16", "f32"]);
+    place.run("bench infer -m lenet5 --recompute").exited(1).explains(&["--recompute"]);
+}
+
+#[test]
 fn data_that_cannot_be_measured_is_refused() {
     let place = Place::new();
     place.run("bench data nowhere").exited(1).explains(&["nowhere: there is no such file or folder"]);

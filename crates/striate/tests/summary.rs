@@ -127,17 +127,23 @@ fn memory_and_training_are_stated_at_the_batch_and_format() {
     assert_eq!(number(&one, "training_multiply_adds"), 3.0 * 416_520.0 - first);
     assert_eq!(number(&many, "training_multiply_adds"), 8.0 * number(&one, "training_multiply_adds"));
     assert_eq!((number(&one, "weights_bytes"), &one["estimate"]), (4.0 * 61_706.0, &Value::Bool(false)));
+    // What is kept in bf16 are activations: the weights stay as they are.
     let half = summary("lenet5 --batch 8 --precision bf16");
-    assert_eq!((number(&half, "weights_bytes"), &half["estimate"]), (2.0 * 61_706.0, &Value::Bool(true)));
+    assert_eq!((number(&half, "weights_bytes"), &half["estimate"]), (4.0 * 61_706.0, &Value::Bool(false)));
     assert_eq!(half["precision"], "bf16");
     for (half, full) in layers(&half).iter().zip(layers(&many)) {
         assert_eq!(2.0 * number(half, "activation_bytes"), number(full, "activation_bytes"));
     }
-    for key in ["predict_bytes", "train_bytes"] {
+    let [many, half] = ["f32", "bf16"].map(|p| summary(&format!("resnet20 --batch 32 --precision {p}")));
+    for key in ["predict_bytes", "train_bytes", "least_train_bytes"] {
         assert!(number(&half, key) < number(&many, key), "{key}");
     }
+    for said in [&many, &half] {
+        assert!(number(said, "least_train_bytes") < number(said, "train_bytes"));
+    }
     let said = Place::new().run("summary lenet5 --precision bf16").succeeded().stdout;
-    assert!(said.contains("estimates: this version computes in f32"), "{said}");
+    assert!(said.contains("at batch 1 in bf16"), "{said}");
+    Place::new().run("summary lenet5 --precision f16").exited(2).explains(&["expected f32 or bf16"]);
 }
 
 #[test]

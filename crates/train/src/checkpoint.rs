@@ -28,6 +28,8 @@ pub struct Progress {
     pub best: Option<(Score, u32)>,
     /// What learning rates are multiplied by, since the run was taken back after the loss was no longer a number.
     pub rate_factor: f64,
+    /// It was to compute in bf16 where that is as accurate, and was found not to be.
+    pub full_precision: bool,
     /// Seconds of training so far.
     pub seconds: f64,
 }
@@ -43,6 +45,7 @@ impl Default for Progress {
             rows: Vec::new(),
             best: None,
             rate_factor: 1.0,
+            full_precision: false,
             seconds: 0.0,
         }
     }

@@ -50,6 +50,19 @@ pub enum TrainError {
         /// Where the first value is that is no number: a node or a parameter.
         place: Option<String>,
     },
+    /// A network that cannot be trained in the memory that it may have.
+    #[error(
+        "training `{network}` takes {:.1} MB at least, with all that can be saved, and {:.1} MB may be had: give it more \
+         (--memory-limit), or lower the image size or the batch", *smallest as f64 / 1e6, *limit as f64 / 1e6
+    )]
+    Memory {
+        /// The network.
+        network: String,
+        /// What it takes with the smallest micro-batches, in bytes.
+        smallest: usize,
+        /// What it may have, in bytes.
+        limit: usize,
+    },
     /// A setting that cannot be.
     #[error("{0}")]
     Setting(String),

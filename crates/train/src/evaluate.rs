@@ -3,7 +3,7 @@
 use crate::{Confusion, Model, Score, Tally, TrainError};
 use std::sync::Arc;
 use striate_data::{LeftOut, Loader, LoaderOptions, Preprocessing, Split};
-use striate_engine::{Parameters, Request, Session};
+use striate_engine::{Parameters, Precision, Request, Session};
 use striate_graph::Graph;
 use striate_kernels::{Cpu, cross_entropy, softmax};
 
@@ -33,8 +33,21 @@ impl Evaluator {
     /// # Errors
     /// If the batch is 0, or the memory cannot be had.
     pub fn new(graph: Arc<Graph>, cpu: Arc<Cpu>, batch: usize) -> Result<Evaluator, TrainError> {
+        Evaluator::keeping(graph, cpu, batch, Precision::F32)
+    }
+
+    /// Like [`Evaluator::new`], with activations kept so.
+    ///
+    /// # Errors
+    /// As [`Evaluator::new`].
+    pub fn keeping(
+        graph: Arc<Graph>,
+        cpu: Arc<Cpu>,
+        batch: usize,
+        precision: Precision,
+    ) -> Result<Evaluator, TrainError> {
         let outputs = graph.output().shape.len();
-        let session = Session::new(graph, cpu.clone(), &Request::predict(batch))?;
+        let session = Session::new(graph, cpu.clone(), &Request { precision, ..Request::predict(batch) })?;
         let room = vec![0.0; batch * outputs];
         Ok(Evaluator { session, cpu, batch, room })
     }
@@ -96,11 +109,11 @@ impl Evaluator {
 }
 
 impl Model {
-    /// Plans the model for prediction.
+    /// Plans the model for prediction, with activations kept so.
     ///
     /// # Errors
-    /// If the batch is 0.
-    pub fn evaluator(&self, cpu: Arc<Cpu>, batch: usize) -> Result<Evaluator, TrainError> {
-        Evaluator::new(self.graph.clone(), cpu, batch)
+    /// If the batch is 0, or the memory cannot be had.
+    pub fn evaluator(&self, cpu: Arc<Cpu>, batch: usize, precision: Precision) -> Result<Evaluator, TrainError> {
+        Evaluator::keeping(self.graph.clone(), cpu, batch, precision)
     }
 }

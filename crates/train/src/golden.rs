@@ -208,8 +208,10 @@ impl Golden {
         let step = |parameters: Parameters| -> Result<(f64, Vec<f64>), TrainError> {
             let rule = Rule::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
             let mut stepper = Stepper::new(graph.clone(), cpu.clone(), parameters, rule, batch)?;
-            let (loss, _) = stepper.step(&images, &labels(batch, self.classes), 0.0, 0)?;
-            Ok((loss, stepper.gradients().iter().map(|(.., values)| norm(values)).collect()))
+            stepper.keep_gradients();
+            let (loss, _) = stepper.sweep(&images, &labels(batch, self.classes), 0)?;
+            let gradients = stepper.gradients().into_iter().flat_map(Tensors::iter);
+            Ok((loss, gradients.map(|(.., values)| norm(values)).collect()))
         };
         let (loss, norms) = step(filled.clone())?;
         let loss_off = (loss / self.train.loss - 1.0).abs();

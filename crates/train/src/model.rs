@@ -56,10 +56,28 @@ pub struct Trained {
     /// The share of images held out for validation, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_share: Option<f64>,
+    /// What it computed in, where that was not f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
     /// The score on the images held out for validation, or on the training images where none are; absent for weights of an
     /// unfinished epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
+}
+
+impl Card {
+    /// Writes the model file of a network with these parameters, whole or not at all, from where they lie.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, graph: &Graph, parameters: &Parameters, path: &Path) -> Result<(), TrainError> {
+        let details = match serde_json::to_value(self) {
+            Ok(Value::Object(details)) => details,
+            other => return Err(contradiction(path, format!("its description has no JSON form: {other:?}"))),
+        };
+        let tensors = parameters.iter().map(|(name, spec, values)| TensorRef { name, shape: &spec.shape, values });
+        Ok(write_model(path, graph, &details, tensors)?)
+    }
 }
 
 impl Model {
@@ -68,12 +86,7 @@ impl Model {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let details = match serde_json::to_value(&self.card) {
-            Ok(Value::Object(details)) => details,
-            other => return Err(contradiction(path, format!("its description has no JSON form: {other:?}"))),
-        };
-        let tensors = self.parameters.iter().map(|(name, spec, values)| TensorRef { name, shape: &spec.shape, values });
-        Ok(write_model(path, &self.graph, &details, &tensors.collect::<Vec<_>>())?)
+        self.card.write(&self.graph, &self.parameters, path)
     }
 
     /// Reads a model file.

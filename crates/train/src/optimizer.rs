@@ -3,7 +3,8 @@
 //! [`ParamSpec::decay`]: striate_graph::ParamSpec
 
 use serde::{Deserialize, Serialize};
-use striate_engine::{Parameters, Tensors};
+use striate_engine::{Handed, Parameters, Tensors};
+use striate_graph::ParamSpec;
 use striate_kernels::{AdamW, Cpu, Sgd, adamw, sgd};
 
 /// An optimiser's rule and its constants.
@@ -42,6 +43,14 @@ impl Rule {
             "sgd" => Some(Rule::Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4 }),
             "adamw" => Some(Rule::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }),
             _ => None,
+        }
+    }
+
+    /// Values that an optimiser keeps for each trained value.
+    pub fn states(self) -> usize {
+        match self {
+            Rule::Sgd { .. } => 1,
+            Rule::AdamW { .. } => 2,
         }
     }
 
@@ -93,28 +102,65 @@ impl Optimizer {
 
     /// Changes the parameters by one step against the gradients.
     pub fn step(&mut self, cpu: &Cpu, parameters: &mut Parameters, gradients: &Tensors, lr: f64) {
-        self.step += 1;
+        self.begin();
+        let turn = Turn { cpu, rule: self.rule, step: self.step, lr };
         let mut second = self.second.as_mut().map(Tensors::iter_mut);
         for (((_, spec, w), (_, _, g)), (_, _, first)) in
             parameters.iter_mut().zip(gradients.iter()).zip(self.first.iter_mut())
         {
             let second = second.as_mut().and_then(Iterator::next);
-            if !spec.trainable {
-                continue;
+            if spec.trainable {
+                turn.change(spec, w, g, first, second.map(|(_, _, values)| values));
             }
-            let decay = |share: f64| if spec.decay { share } else { 0.0 };
-            match (self.rule, second) {
-                (Rule::AdamW { beta1, beta2, epsilon, weight_decay }, Some((_, _, second))) => {
-                    let weight_decay = decay(weight_decay);
-                    let rule = AdamW { lr, beta1, beta2, eps: epsilon, weight_decay, step: self.step };
-                    adamw(cpu, w, g, first, second, &rule);
-                }
-                (Rule::Sgd { momentum, nesterov, weight_decay }, _) => {
-                    let weight_decay = decay(weight_decay);
-                    sgd(cpu, w, g, first, &Sgd { lr, momentum, weight_decay, nesterov });
-                }
-                (Rule::AdamW { .. }, None) => unreachable!("AdamW always has both means"),
+        }
+    }
+
+    /// Begins a step whose gradients come one after another, to [`Optimizer::change`].
+    pub fn begin(&mut self) {
+        self.step += 1;
+    }
+
+    /// Changes some values by the step that was begun. All values of a network changed so are what [`Optimizer::step`] makes of
+    /// them, to the bit.
+    pub fn change(&mut self, cpu: &Cpu, handed: Handed<'_>, lr: f64) {
+        let Handed { node, index, spec, first: at, values, gradient } = handed;
+        let range = at..at + gradient.len();
+        let turn = Turn { cpu, rule: self.rule, step: self.step, lr };
+        let first = &mut self.first.of_mut(node)[index][range.clone()];
+        let second = self.second.as_mut().map(|tensors| &mut tensors.of_mut(node)[index][range]);
+        turn.change(spec, values, gradient, first, second);
+    }
+
+    /// Bytes of its state.
+    pub fn bytes(&self) -> usize {
+        self.first.bytes() + self.second.as_ref().map_or(0, Tensors::bytes)
+    }
+}
+
+/// One step of a rule.
+struct Turn<'a> {
+    cpu: &'a Cpu,
+    rule: Rule,
+    step: u32,
+    lr: f64,
+}
+
+impl Turn<'_> {
+    /// Changes some values of a tensor.
+    fn change(&self, spec: &ParamSpec, w: &mut [f32], g: &[f32], first: &mut [f32], second: Option<&mut [f32]>) {
+        let (cpu, lr) = (self.cpu, self.lr);
+        let decay = |share: f64| if spec.decay { share } else { 0.0 };
+        match (self.rule, second) {
+            (Rule::AdamW { beta1, beta2, epsilon, weight_decay }, Some(second)) => {
+                let weight_decay = decay(weight_decay);
+                let rule = AdamW { lr, beta1, beta2, eps: epsilon, weight_decay, step: self.step };
+                adamw(cpu, w, g, first, second, &rule);
             }
+            (Rule::Sgd { momentum, nesterov, weight_decay }, _) => {
+                let weight_decay = decay(weight_decay);
+                sgd(cpu, w, g, first, &Sgd { lr, momentum, weight_decay, nesterov });
+            }
+            (Rule::AdamW { .. }, None) => unreachable!("AdamW always has both means"),
         }
     }
 }

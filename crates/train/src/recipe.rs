@@ -3,7 +3,7 @@
 //! The defaults: small grey images (digits, letters) train LeNet-5, everything else a residual network; networks with batch
 //! normalisation are trained by SGD, others by AdamW. The batch shrinks with the data, so that an epoch has steps enough, and the epochs grow, so that the run has.
 
-use crate::{Curve, Rule, TrainError};
+use crate::{Curve, Economy, PrecisionWish, Rule, TrainError};
 use serde::{Deserialize, Serialize};
 use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Step, mean_std};
 use striate_graph::{AnyLayer, Shape};
@@ -43,6 +43,8 @@ pub struct Wishes {
     pub val_share: Option<f64>,
     /// The seed of everything random.
     pub seed: u64,
+    /// How activations and their gradients are kept.
+    pub precision: PrecisionWish,
 }
 
 /// A run in full, as `config.toml` keeps it.
@@ -82,6 +84,15 @@ pub struct Config {
     /// Whether it has its auxiliary classifiers, where that was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auxiliary: Option<bool>,
+    /// How activations and their gradients are kept.
+    #[serde(default)]
+    pub precision: PrecisionWish,
+    /// Whether what is cheap is computed again in the backward sweep instead of being kept for it.
+    #[serde(default)]
+    pub recompute: bool,
+    /// Parts that a batch is taken in: see [`crate::MicroBatches`].
+    #[serde(default = "one")]
+    pub micro_batches: usize,
     /// The optimiser.
     pub optimizer: Rule,
     /// How the learning rate moves.
@@ -90,6 +101,10 @@ pub struct Config {
     pub preprocessing: Preprocessing,
     /// Random changes to training images.
     pub augment: Augment,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// Images at most this high and wide count as small.
@@ -147,6 +162,9 @@ impl Config {
             shortcut: wishes.variant.shortcut,
             padding: wishes.variant.padding,
             auxiliary: wishes.variant.auxiliary,
+            precision: wishes.precision,
+            recompute: false,
+            micro_batches: 1,
             optimizer,
             schedule,
             preprocessing,
@@ -186,6 +204,16 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// How its steps save memory.
+    pub fn economy(&self) -> Economy {
+        Economy { recompute: self.recompute, micro_batches: self.micro_batches }
+    }
+
+    /// Makes its steps save memory so.
+    pub fn save(&mut self, economy: Economy) {
+        (self.recompute, self.micro_batches) = (economy.recompute, economy.micro_batches);
     }
 
     /// What the network is built with for so many classes.

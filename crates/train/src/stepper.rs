@@ -1,9 +1,10 @@
-//! One training step after another: forward, cross-entropy, backward, update.
+//! One training step after another: forward, cross-entropy, backward, update. Unless somebody wants to see the gradients, each
+//! parameter is changed as soon as the sweep has its gradient, so that they never exist together.
 
 use crate::{Checkpoint, Optimizer, Rule, TrainError};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use striate_engine::{Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
+use striate_engine::{Handed, Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
 use striate_graph::{Graph, NodeId};
 use striate_kernels::{Cpu, cross_entropy};
 
@@ -14,7 +15,8 @@ pub struct Stepper {
     cpu: Arc<Cpu>,
     session: Session,
     parameters: Parameters,
-    gradients: Tensors,
+    /// Where they are kept.
+    gradients: Option<Tensors>,
     optimizer: Optimizer,
     logits: Vec<f32>,
     /// Where each loss is taken: the output, then the auxiliary classifiers.
@@ -78,7 +80,7 @@ impl Stepper {
         let losses = all.map(|(node, weight)| Loss { node, weight, gradient: room.clone() }).collect();
         Ok(Stepper {
             session,
-            gradients: parameters.zeros_like(true),
+            gradients: None,
             optimizer: Optimizer::new(rule, &parameters),
             logits: room,
             losses,
@@ -146,9 +148,14 @@ impl Stepper {
         Some(format!("the node `{}`", self.graph.node(found).name))
     }
 
-    /// The last step's gradients.
-    pub fn gradients(&self) -> &Tensors {
-        &self.gradients
+    /// From now on keeps each step's gradients, to be read after it.
+    pub fn keep_gradients(&mut self) {
+        self.gradients.get_or_insert_with(|| self.parameters.zeros_like(true));
+    }
+
+    /// The last step's gradients; `None` unless they are kept ([`Stepper::keep_gradients`]).
+    pub fn gradients(&self) -> Option<&Tensors> {
+        self.gradients.as_ref()
     }
 
     /// The activations of a watched node in the last pass, NHWC.
@@ -170,6 +177,24 @@ impl Stepper {
     /// The memory of the activations and their gradients.
     pub fn memory(&self) -> Memory {
         self.session.memory()
+    }
+
+    /// Bytes of all that it holds: parameters, gradients where they are kept, the optimiser's state, the session, losses.
+    pub fn bytes(&self) -> usize {
+        let gradients = self.gradients.as_ref().map_or(0, Tensors::bytes);
+        let losses = 4 * self.logits.len() * (1 + self.losses.len());
+        self.parameters.bytes() + gradients + self.optimizer.bytes() + self.memory().total() + losses
+    }
+
+    /// Bytes that a stepper of this request will hold, as [`Stepper::bytes`], if it does not keep gradients.
+    ///
+    /// # Errors
+    /// If that is too much to be counted.
+    pub fn need(graph: &Graph, rule: Rule, request: &Request) -> Result<usize, TrainError> {
+        let trained = graph.parameter_count();
+        let losses = request.batch * graph.output().shape.len() * (2 + graph.auxiliary().len());
+        let floats = trained + graph.statistic_count() + rule.states() * trained + losses;
+        Ok(Memory::of(graph, request)?.total() + 4 * floats)
     }
 
     /// The steps of a pass, and how each is computed.
@@ -194,19 +219,53 @@ impl Stepper {
     /// # Errors
     /// If the images are not the network's.
     pub fn step(&mut self, images: &[f32], labels: &[u32], lr: f64, seed: u64) -> Result<(f64, &[f32]), TrainError> {
-        let (loss, logits) = self.sweep(images, labels, seed)?;
-        let n = logits.len();
-        if loss.is_finite() {
-            self.update(lr);
-        }
+        let (loss, n) = if self.gradients.is_some() {
+            let (loss, logits) = self.sweep(images, labels, seed)?;
+            let n = logits.len();
+            if loss.is_finite() {
+                self.update(lr);
+            }
+            (loss, n)
+        } else {
+            let (loss, n) = self.forward(images, labels, seed)?;
+            if loss.is_finite() {
+                let Stepper { cpu, session, optimizer, parameters, losses, .. } = self;
+                optimizer.begin();
+                let mut change = |handed: Handed<'_>| optimizer.change(cpu, handed, lr);
+                session.backward_into(parameters, &seeds(losses, n), &mut change)?;
+                session.gather_statistics(parameters);
+            }
+            (loss, n)
+        };
         Ok((loss, &self.logits[..n]))
     }
 
-    /// The first half of a step: forward, loss and, if that is finite, backward; the parameters stay.
+    /// The first half of a step: forward, loss and, if that is finite, backward; the parameters stay, and the gradients are
+    /// kept.
     ///
     /// # Errors
     /// As [`Stepper::step`].
     pub fn sweep(&mut self, images: &[f32], labels: &[u32], seed: u64) -> Result<(f64, &[f32]), TrainError> {
+        let (loss, n) = self.forward(images, labels, seed)?;
+        if loss.is_finite() {
+            let Stepper { session, parameters, gradients, losses, .. } = self;
+            let gradients = gradients.get_or_insert_with(|| parameters.zeros_like(true));
+            session.backward(parameters, &seeds(losses, n), gradients)?;
+        }
+        Ok((loss, &self.logits[..n]))
+    }
+
+    /// The second half: takes the last sweep's statistics, and changes the parameters against its gradients.
+    pub fn update(&mut self, lr: f64) {
+        self.session.gather_statistics(&mut self.parameters);
+        let Stepper { cpu, optimizer, parameters, gradients, .. } = self;
+        if let Some(gradients) = gradients {
+            cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
+        }
+    }
+
+    /// Forward: the loss, and how many logits there are.
+    fn forward(&mut self, images: &[f32], labels: &[u32], seed: u64) -> Result<(f64, usize), TrainError> {
         let logits = self.session.forward(&self.parameters, images, labels.len(), seed)?;
         let n = logits.len();
         self.logits[..n].copy_from_slice(logits);
@@ -219,18 +278,36 @@ impl Stepper {
                 *g *= l.weight;
             }
         }
-        if loss.is_finite() {
-            let seeds: SmallVec<[(NodeId, &[f32]); 4]> =
-                self.losses.iter().map(|l| (l.node, &l.gradient[..n])).collect();
-            self.session.backward(&self.parameters, &seeds, &mut self.gradients)?;
-        }
-        Ok((loss, &self.logits[..n]))
+        Ok((loss, n))
     }
 
-    /// The second half: takes the last sweep's statistics, and changes the parameters against its gradients.
-    pub fn update(&mut self, lr: f64) {
+    /// Takes the last sweep's statistics into the running ones.
+    pub(crate) fn gather_statistics(&mut self) {
         self.session.gather_statistics(&mut self.parameters);
-        let Stepper { cpu, optimizer, parameters, gradients, .. } = self;
+    }
+
+    /// Changes the parameters against these gradients.
+    pub(crate) fn follow(&mut self, gradients: &Tensors, lr: f64) {
+        let Stepper { cpu, optimizer, parameters, .. } = self;
         cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
     }
+
+    /// Plans the steps anew, for a request as in [`Stepper::planned`]; parameters and the optimiser's state stay.
+    ///
+    /// # Errors
+    /// If the memory cannot be had; the old plan stays then.
+    pub(crate) fn replan(&mut self, request: &Request) -> Result<(), TrainError> {
+        // New memory is not touched before its first step, when the old plan's is given back.
+        self.session = Session::new(self.graph.clone(), self.cpu.clone(), request)?;
+        Ok(())
+    }
+
+    pub(crate) fn cpu(&self) -> &Arc<Cpu> {
+        &self.cpu
+    }
+}
+
+/// The losses' gradients, of `n` values each.
+fn seeds(losses: &[Loss], n: usize) -> SmallVec<[(NodeId, &[f32]); 4]> {
+    losses.iter().map(|l| (l.node, &l.gradient[..n])).collect()
 }

@@ -1,15 +1,16 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
 use crate::{
-    Card, Checkpoint, Config, EpochRow, Evaluator, Model, Progress, RunDir, Schedule, Score, Stepper, Tally,
-    TrainError, Trained,
+    Card, Checkpoint, Config, Decision, EpochRow, Evaluator, MicroBatches, PrecisionWish, Progress, RunDir, Schedule,
+    Score, Stepper, Tally, TrainError, Trained, choose_precision, precision_name,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use striate_data::{Batch, DataSet, LeftOut, Loader, LoaderOptions};
-use striate_engine::{Parameters, Scheme};
+use striate_engine::{Parameters, Precision, Request, Scheme};
+use striate_graph::Graph;
 use striate_kernels::{Cpu, hash};
 
 /// All that a run needs.
@@ -26,6 +27,8 @@ pub struct Job<'a> {
     pub limits: striate_data::Limits,
     /// Becomes true when the run is to end after the current step.
     pub stop: &'a AtomicBool,
+    /// Whether this machine computes faster in bf16.
+    pub fast_in_bf16: bool,
     /// Where the run goes on; `None` begins it.
     pub resume: Option<Checkpoint>,
     /// A checkpoint is written this often, beside those at the end of every epoch.
@@ -61,6 +64,8 @@ pub trait Watch {
     fn left_out(&mut self, files: &[LeftOut]);
     /// Something happened that the user should know of.
     fn note(&mut self, what: &str);
+    /// It was decided what to compute in: at the start, and again when bf16 was checked.
+    fn precision(&mut self, _decision: &Decision) {}
 }
 
 /// How a run ended.
@@ -88,7 +93,7 @@ pub struct Outcome {
 /// # Errors
 /// If the network cannot be built or run, a file cannot be written, or the loss is no longer a number.
 pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<Outcome, TrainError> {
-    let mut t = Trainer::new(job)?;
+    let mut t = Trainer::new(job, watch)?;
     run.write_config(job.config)?;
     if let Some(checkpoint) = &job.resume {
         t.restore(checkpoint)?;
@@ -107,7 +112,7 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
     if stopped {
         t.keep(run)?;
         // The weights of the unfinished epoch are the newest there are; nothing was scored with them.
-        t.model(t.progress.epoch - 1, None).write(&run.last())?;
+        t.write(&t.card(t.progress.epoch - 1, None), &run.last())?;
     }
     let (score, best_epoch) = t.progress.best.unwrap_or_default();
     let model = if best_epoch > 0 { run.best() } else { run.last() };
@@ -118,7 +123,8 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
 /// A network in training.
 struct Trainer<'a> {
     job: &'a Job<'a>,
-    stepper: Stepper,
+    micro: MicroBatches,
+    precision: Precision,
     schedule: Schedule,
     evaluator: Evaluator,
     steps_per_epoch: u64,
@@ -129,7 +135,7 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(job: &'a Job<'a>) -> Result<Trainer<'a>, TrainError> {
+    fn new(job: &'a Job<'a>, watch: &mut dyn Watch) -> Result<Trainer<'a>, TrainError> {
         let (config, data) = (job.config, job.data);
         if data.train.is_empty() {
             return Err(TrainError::Setting(format!("{} has no image to train on", data.name)));
@@ -145,9 +151,16 @@ impl<'a> Trainer<'a> {
             steps: steps_per_epoch * u64::from(config.epochs),
             extensions: config.extensions.iter().map(|epochs| steps_per_epoch * u64::from(*epochs)).collect(),
         };
+        let decision = config.precision.first(job.fast_in_bf16, !data.val.is_empty());
+        watch.precision(&decision);
+        let (precision, most) = (decision.precision, config.economy().images(batch));
+        let request = request(config, &graph, most, precision);
+        let evaluator = Evaluator::keeping(graph.clone(), job.cpu.clone(), most, precision)?;
+        let stepper = Stepper::planned(graph, job.cpu.clone(), parameters, config.optimizer, &request)?;
         Ok(Trainer {
-            evaluator: Evaluator::new(graph.clone(), job.cpu.clone(), batch)?,
-            stepper: Stepper::new(graph, job.cpu.clone(), parameters, config.optimizer, batch)?,
+            evaluator,
+            micro: MicroBatches::new(stepper, batch, most)?,
+            precision,
             job,
             schedule,
             steps_per_epoch,
@@ -158,17 +171,22 @@ impl<'a> Trainer<'a> {
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
-        self.stepper.restore(checkpoint)?;
+        self.micro.stepper_mut().restore(checkpoint)?;
         self.progress = checkpoint.progress.clone();
+        if self.progress.full_precision && self.precision != Precision::F32 {
+            let evaluator = self.evaluate_in_full()?;
+            self.go_on_in_full(evaluator)?;
+        }
         self.begun = Instant::now();
         Ok(())
     }
 
     /// Writes a checkpoint.
     fn keep(&mut self, run: &RunDir) -> Result<(), TrainError> {
-        self.progress.updates = self.stepper.optimizer().steps();
+        let stepper = self.micro.stepper();
+        self.progress.updates = stepper.optimizer().steps();
         let progress = Progress { seconds: self.seconds(), ..self.progress.clone() };
-        Checkpoint::write(&run.checkpoints(), &progress, self.stepper.parameters(), self.stepper.optimizer())?;
+        Checkpoint::write(&run.checkpoints(), &progress, stepper.parameters(), stepper.optimizer())?;
         self.kept = Instant::now();
         Ok(())
     }
@@ -206,18 +224,19 @@ impl<'a> Trainer<'a> {
         let Some(images_per_second) = self.steps(run, watch)? else { return Ok(false) };
         let trained = self.progress.tally.score();
         let val = self.validate(watch)?;
+        let val = if self.progress.epoch == 1 { self.check_precision(val, watch)? } else { val };
         if self.job.stop.load(Ordering::Relaxed) && val.is_none() && !self.job.data.val.is_empty() {
             return Ok(false);
         }
         let (epoch, score) = (self.progress.epoch, val.unwrap_or(trained));
         self.check_finite(epoch, score)?;
-        let model = self.model(epoch, Some(score));
-        model.write(&run.last())?;
+        let card = self.card(epoch, Some(score));
+        self.write(&card, &run.last())?;
         let best = self.progress.best;
         let is_best = best.is_none_or(|(b, _)| val.is_none() || (score.accuracy, -score.loss) > (b.accuracy, -b.loss));
         if is_best {
             self.progress.best = Some((score, epoch));
-            model.write(&run.best())?;
+            self.write(&card, &run.best())?;
         }
         let row = EpochRow {
             epoch,
@@ -258,7 +277,7 @@ impl<'a> Trainer<'a> {
             let learning_rate = self.rate(self.progress.steps);
             if !batch.is_empty() {
                 let seed = hash(self.job.config.seed, self.progress.steps);
-                let (loss, logits) = self.stepper.step(&batch.images, &batch.labels, learning_rate, seed)?;
+                let (loss, logits) = self.micro.step(&batch.images, &batch.labels, learning_rate, seed)?;
                 let _ = self.progress.tally.add(logits, &batch.labels, loss);
                 if !loss.is_finite() {
                     return Err(self.diverged(loss, &batch, seed));
@@ -290,7 +309,7 @@ impl<'a> Trainer<'a> {
 
     /// What went wrong in a step, and where.
     fn diverged(&mut self, loss: f64, batch: &Batch, seed: u64) -> TrainError {
-        let place = self.stepper.first_not_finite(&batch.images, &batch.labels, seed);
+        let place = self.micro.stepper().first_not_finite(&batch.images, &batch.labels, seed);
         let (epoch, step) = (self.progress.epoch, self.progress.batches as u64 + 1);
         TrainError::Diverged { loss, epoch, step, lr: self.rate(self.progress.steps), place }
     }
@@ -314,34 +333,55 @@ impl<'a> Trainer<'a> {
 
     /// The score on the held-out images; `None` without any, or if it was stopped.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
-        let Job { data, config, workers, limits, stop, .. } = *self.job;
-        if data.val.is_empty() {
-            return Ok(None);
+        score(self.job, &mut self.evaluator, self.micro.parameters(), watch)
+    }
+
+    /// Where bf16 is to be checked: scores the held-out images in f32 too, and goes on in f32 if bf16 scored worse. Returns the
+    /// score of what it goes on in.
+    fn check_precision(&mut self, val: Option<Score>, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
+        let (config, checked) = (self.job.config, self.precision == Precision::Bf16);
+        let Some(half) = val.filter(|_| checked && config.precision == PrecisionWish::Auto) else { return Ok(val) };
+        let mut full = self.evaluate_in_full()?;
+        let Some(exact) = score(self.job, &mut full, self.micro.parameters(), watch)? else { return Ok(None) };
+        let decision = choose_precision(self.job.fast_in_bf16, Some([exact, half]));
+        watch.precision(&decision);
+        if decision.precision == Precision::Bf16 {
+            return Ok(Some(half));
         }
-        let options = LoaderOptions { workers, limits, ..LoaderOptions::default() };
-        let go_on = |_| !stop.load(Ordering::Relaxed);
-        let e = self.evaluator.score(self.stepper.parameters(), &data.val, &config.preprocessing, &options, go_on)?;
-        if !e.failed.is_empty() {
-            watch.left_out(&e.failed);
-        }
-        Ok((!stop.load(Ordering::Relaxed)).then_some(e.score))
+        self.go_on_in_full(full)?;
+        Ok(Some(exact))
+    }
+
+    fn evaluate_in_full(&self) -> Result<Evaluator, TrainError> {
+        Evaluator::new(self.micro.stepper().graph().clone(), self.job.cpu.clone(), self.evaluator.batch())
+    }
+
+    /// Computes in f32 from now on.
+    fn go_on_in_full(&mut self, evaluator: Evaluator) -> Result<(), TrainError> {
+        let (graph, most) = (self.micro.stepper().graph().clone(), evaluator.batch());
+        (self.precision, self.evaluator, self.progress.full_precision) = (Precision::F32, evaluator, true);
+        self.micro.stepper_mut().replan(&request(self.job.config, &graph, most, Precision::F32))
     }
 
     /// An epoch's last update may be the one that breaks the weights: such are never written over whole ones.
     fn check_finite(&self, epoch: u32, score: Score) -> Result<(), TrainError> {
-        let whole = self.stepper.parameters().iter().all(|(.., values)| values.iter().all(|v| v.is_finite()));
-        if whole && score.loss.is_finite() {
+        let broken = |(name, _, values): (&str, _, &[f32])| {
+            (!values.iter().all(|v| v.is_finite())).then(|| format!("the parameter `{name}`"))
+        };
+        let place = self.micro.parameters().iter().find_map(broken);
+        if place.is_none() && score.loss.is_finite() {
             return Ok(());
         }
-        let broken =
-            |(name, _, values): (&str, _, &[f32])| (!values.iter().all(|v| v.is_finite())).then(|| name.to_owned());
-        let place = self.stepper.parameters().iter().find_map(broken).map(|name| format!("the parameter `{name}`"));
-        let loss = if whole { score.loss } else { f64::NAN };
+        let loss = if place.is_none() { score.loss } else { f64::NAN };
         let lr = self.rate(self.progress.steps.saturating_sub(1));
         Err(TrainError::Diverged { loss, epoch, step: self.steps_per_epoch, lr, place })
     }
 
-    fn model(&self, epoch: u32, score: Option<Score>) -> Model {
+    fn write(&self, card: &Card, path: &Path) -> Result<(), TrainError> {
+        card.write(self.micro.stepper().graph(), self.micro.parameters(), path)
+    }
+
+    fn card(&self, epoch: u32, score: Option<Score>) -> Card {
         let Job { config, data, .. } = self.job;
         let trained = Trained {
             data: data.name.clone(),
@@ -351,20 +391,42 @@ impl<'a> Trainer<'a> {
             epochs: config.total_epochs(),
             seed: config.seed,
             val_share: config.val_share,
+            precision: (self.precision != Precision::F32).then(|| precision_name(self.precision).into()),
             score,
         };
-        Model {
-            graph: self.stepper.graph().clone(),
-            parameters: self.stepper.parameters().clone(),
-            card: Card {
-                classes: data.classes.clone(),
-                preprocessing: config.preprocessing.clone(),
-                trained: Some(trained),
-                licence: None,
-                striate: env!("CARGO_PKG_VERSION").into(),
-            },
+        Card {
+            classes: data.classes.clone(),
+            preprocessing: config.preprocessing.clone(),
+            trained: Some(trained),
+            licence: None,
+            striate: env!("CARGO_PKG_VERSION").into(),
         }
     }
+}
+
+/// What the steps ask of the engine: `images` at a time.
+fn request(config: &Config, graph: &Graph, images: usize, precision: Precision) -> Request {
+    Request { precision, recompute: config.recompute, ..Stepper::request(graph, images, &[]) }
+}
+
+/// The score on the held-out images; `None` without any, or if it was stopped.
+fn score(
+    job: &Job<'_>,
+    evaluator: &mut Evaluator,
+    parameters: &Parameters,
+    watch: &mut dyn Watch,
+) -> Result<Option<Score>, TrainError> {
+    let Job { data, config, workers, limits, stop, .. } = *job;
+    if data.val.is_empty() {
+        return Ok(None);
+    }
+    let options = LoaderOptions { workers, limits, ..LoaderOptions::default() };
+    let go_on = |_| !stop.load(Ordering::Relaxed);
+    let e = evaluator.score(parameters, &data.val, &config.preprocessing, &options, go_on)?;
+    if !e.failed.is_empty() {
+        watch.left_out(&e.failed);
+    }
+    Ok((!stop.load(Ordering::Relaxed)).then_some(e.score))
 }
 
 /// Whether a last, short batch is trained on. One image alone is not: batch normalisation has nothing to average over.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier};
 use striate_engine::{Parameters, Request, Scheme, Session};
 use striate_graph::{Graph, Shape};
 use striate_kernels::{Cpu, uniform};
-use striate_train::{Rule, Stepper};
+use striate_train::{MicroBatches, Rule, Stepper};
 use striate_zoo::{Options, find};
 
 #[global_allocator]
@@ -25,24 +25,41 @@ fn allocations(f: impl FnOnce()) -> usize {
     change.allocations + change.reallocations
 }
 
-/// The allocations of a training step and of a prediction, both after one that came before.
-fn counts(graph: &Arc<Graph>, cpu: &Arc<Cpu>, rule: Rule) -> [usize; 2] {
+/// The allocations of a training step, of one that computes again what is cheap, of one whose gradients are kept, of one in
+/// micro-batches, and of a prediction, each after one that came before.
+fn counts(graph: &Arc<Graph>, cpu: &Arc<Cpu>, rule: Rule) -> [usize; 5] {
     let images: Vec<f32> = (0..BATCH * graph.input().shape.len()).map(|i| uniform(8, i as u64) - 0.5).collect();
     let parameters = Parameters::init(graph, Scheme::Glorot, 3);
-    let mut stepper = Stepper::new(graph.clone(), cpu.clone(), parameters, rule, BATCH).unwrap();
+    let plain = Stepper::request(graph, BATCH, &[]);
+    let again = Request { recompute: true, ..plain.clone() };
+    let training = [(plain.clone(), false), (again, false), (plain, true)].map(|(request, keeps)| {
+        let (graph, cpu) = (graph.clone(), cpu.clone());
+        let mut stepper = Stepper::planned(graph, cpu, parameters.clone(), rule, &request).unwrap();
+        if keeps {
+            stepper.keep_gradients();
+        }
+        let mut step = |seed| {
+            let (loss, _) = stepper.step(&images, &[0, 1, 2], 1e-3, seed).unwrap();
+            assert!(loss.is_finite(), "loss {loss}");
+        };
+        step(1);
+        allocations(|| step(2))
+    });
+    let stepper = Stepper::new(graph.clone(), cpu.clone(), parameters.clone(), rule, 2).unwrap();
+    let mut micro = MicroBatches::new(stepper, BATCH, 2).unwrap();
     let mut step = |seed| {
-        let (loss, _) = stepper.step(&images, &[0, 1, 2], 1e-3, seed).unwrap();
+        let (loss, _) = micro.step(&images, &[0, 1, 2], 1e-3, seed).unwrap();
         assert!(loss.is_finite(), "{}: loss {loss}", graph.name());
     };
     step(1);
-    let training = allocations(|| step(2));
-    let parameters = stepper.into_parameters();
+    let parts = allocations(|| step(2));
     let mut session = Session::new(graph.clone(), cpu.clone(), &Request::predict(BATCH)).unwrap();
     let mut predict = || {
         session.forward(&parameters, &images, BATCH, 0).unwrap();
     };
     predict();
-    [training, allocations(predict)]
+    let [plain, again, kept] = training;
+    [plain, again, kept, parts, allocations(predict)]
 }
 
 #[test]
@@ -66,6 +83,6 @@ fn steps_and_predictions_allocate_nothing() {
         let architecture = find(name).unwrap();
         let input = Some(Shape::new(side, side, architecture.input.c));
         let graph = architecture.build(&Options { input, classes: Some(5), ..Options::default() }).unwrap();
-        assert_eq!(counts(&Arc::new(graph), &cpu, rule), [0; 2], "{name}: a training step, a prediction");
+        assert_eq!(counts(&Arc::new(graph), &cpu, rule), [0; 5], "{name}: training steps, a prediction");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use striate_data::{DataSet, LeftOut, Limits, LoaderOptions, OpenOptions, Silent, Split};
+use striate_engine::Precision;
 use striate_kernels::Cpu;
 use striate_train::{
     Checkpoint, Config, Curve, EpochRow, Job, Model, Outcome, RunDir, StepReport, TrainError, Watch, Wishes, train,
@@ -102,8 +103,8 @@ fn go(
     let stop = AtomicBool::new(false);
     let cpu = Arc::new(Cpu::new(threads).unwrap());
     let resume = resumes.then(|| Checkpoint::read(&dir.checkpoints(), |e| panic!("{e}")).unwrap());
-    let limits = Limits::default();
-    let job = Job { config, data, cpu, workers, limits, stop: &stop, resume, checkpoint_every: Duration::MAX };
+    let (limits, checkpoint_every) = (Limits::default(), Duration::MAX);
+    let job = Job { config, data, cpu, workers, limits, stop: &stop, fast_in_bf16: false, resume, checkpoint_every };
     let mut notes = Notes { rows: Vec::new(), steps: 0, stop_after, stop: &stop, told: Vec::new() };
     let outcome = train(&job, &mut dir, &mut notes);
     Run { outcome, rows: notes.rows, steps: notes.steps, told: notes.told, dir, folder }
@@ -155,7 +156,7 @@ fn the_best_weights_are_what_their_row_says() {
     assert_eq!((trained.epoch, trained.score), (outcome.best_epoch, Some(outcome.score)));
     // The loss is a sum over batches, so its last bits are the training batch's.
     for (batch, bound) in [(16, 0.0), (1, 1e-6), (45, 1e-6)] {
-        let mut evaluator = model.evaluator(Arc::new(Cpu::new(2).unwrap()), batch).unwrap();
+        let mut evaluator = model.evaluator(Arc::new(Cpu::new(2).unwrap()), batch, Precision::F32).unwrap();
         let p = &model.card.preprocessing;
         let e = evaluator.score(&model.parameters, &digits().val, p, &LoaderOptions::default(), |_| true).unwrap();
         assert_eq!(Some(e.score.accuracy), row.val_accuracy, "batch {batch}");

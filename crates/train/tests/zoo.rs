@@ -27,12 +27,13 @@ fn step(graph: &Arc<Graph>, cpu: &Arc<Cpu>, parameters: Parameters) -> Parameter
     const BATCH: usize = 2;
     let rule = Rule::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
     let mut stepper = Stepper::new(graph.clone(), cpu.clone(), parameters, rule, BATCH).unwrap();
+    stepper.keep_gradients();
     let images: Vec<f32> = (0..BATCH * graph.input().shape.len()).map(|i| 2.0 * uniform(8, i as u64) - 1.0).collect();
     let what = format!("{} at {}", graph.name(), graph.input().shape);
     let (loss, logits) = stepper.step(&images, &[0, 1], 0.0, 1).unwrap();
     assert!(loss.is_finite() && loss > 0.0, "{what}: loss {loss}");
     assert!(logits.iter().all(|v| v.is_finite()), "{what}: {logits:?}");
-    for (name, spec, gradient) in stepper.gradients().iter().filter(|(_, spec, _)| spec.trainable) {
+    for (name, spec, gradient) in stepper.gradients().unwrap().iter().filter(|(_, spec, _)| spec.trainable) {
         assert_eq!(gradient.len(), spec.len(), "{what}: {name}");
         assert!(gradient.iter().all(|g| g.is_finite()), "{what}: {name} is not finite");
         assert!(gradient.iter().any(|&g| g != 0.0), "{what}: {name} gets no gradient");

@@ -3,8 +3,7 @@
 //! names and shapes that the network's parameters have; values are f32, little-endian. The same model gives the same bytes.
 
 use crate::header::{Header, Problem, floats};
-use crate::tensor_file::{self, TensorRef};
-use crate::{WeightsError, write_atomic};
+use crate::{TensorRef, WeightsError, write_model};
 use safetensors::Dtype;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -13,8 +12,8 @@ use std::io::Read;
 use std::path::Path;
 use striate_graph::Graph;
 
-const KEY: &str = "striate";
-const VERSION: u64 = 1;
+pub(crate) const KEY: &str = "striate";
+pub(crate) const VERSION: u64 = 1;
 
 /// A tensor as a file holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +41,9 @@ impl ModelFile {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), WeightsError> {
-        let tensors = self.tensors.iter().map(|(name, t)| TensorRef { name, shape: &t.shape, values: &t.values });
-        write_model(path, &self.graph, &self.details, &tensors.collect::<Vec<_>>())
+        let tensors = self.tensors.iter();
+        let tensors = tensors.map(|(name, t)| TensorRef { name, shape: &t.shape, values: &t.values });
+        write_model(path, &self.graph, &self.details, tensors)
     }
 
     /// Reads a file and checks that every parameter of its network is there, with its shape, and nothing else.

@@ -22,7 +22,7 @@ pub(crate) struct View<'a> {
 }
 
 /// Runs the passes of a request: predicting, or training. Sweeps through a network that predicts keep every node.
-pub(crate) fn run(graph: &Graph, request: &Request, program: &mut Program) {
+pub(crate) fn run(graph: &Graph, request: &Request, tiles: bool, program: &mut Program) {
     let view = View { graph, request };
     if request.training {
         convolution::run(&view, program);
@@ -36,7 +36,10 @@ pub(crate) fn run(graph: &Graph, request: &Request, program: &mut Program) {
         fold::run(&view, program);
         residual::run(&view, program);
         activation::run(&view, program);
-        concat::run(&view, program);
+        // What is written in parts is kept as f32, and would keep convolutions off the tiles.
+        if !tiles {
+            concat::run(&view, program);
+        }
     }
 }
 

@@ -13,50 +13,107 @@ use std::ops::Range;
 /// Lines of c floats that do not belong to a chunk: both totals, then the constants of [`Gradient`].
 pub(super) const LINES: usize = 5;
 
-/// Gradients of [`crate::normalise_activate`] by the statistics of this very batch.
+/// Rows that [`crate::normalise_activate`] took, and the gradient by what it gave: all of them ([`Normalised::backward`]), or
+/// parts, whose gradients are computed in two passes over all parts ([`Normalised::sums`], then [`Normalised::pass_on`]),
+/// which is the same but for rounding.
 ///
 /// With dy' = dy where the activation let the value through (told from y, or computed again where y is empty, which reads less
-/// and asks that there was no residual) and `x̂ = (x − mean) · inv_std`, assigns
-/// dbeta = Σ dy' and dgamma = Σ dy' · x̂. What is wanted of these is assigned or added:
-/// `dx = gamma · inv_std · (dy' − (dbeta + x̂ · dgamma) / rows)`, and dy' as the residual's gradient.
+/// and asks that there was no residual) and `x̂ = (x − mean) · inv_std`: dbeta = Σ dy', dgamma = Σ dy' · x̂,
+/// `dx = gamma · inv_std · (dy' − (dbeta + x̂ · dgamma) / rows)`, and the residual's gradient is dy'.
 ///
 /// `x`, `y` unless empty, `dy`, `dx` and `dresidual (rows, c)`, the others (c), `scratch` of at least [`batch_norm_scratch`]
 /// floats.
-///
-/// # Panics
-/// If a length contradicts the shape.
-pub fn normalise_activate_backward(
-    cpu: &Cpu,
-    x: &[f32],
-    y: &[f32],
-    dy: &[f32],
-    c: usize,
-    mean: &[f32],
-    inv_std: &[f32],
-    gamma: &[f32],
-    beta: &[f32],
-    activation: Activation,
-    dx: Option<GradientSlot<'_>>,
-    dresidual: Option<GradientSlot<'_>>,
-    dgamma: &mut [f32],
-    dbeta: &mut [f32],
-    scratch: &mut [f32],
-) {
-    assert_eq!(beta.len(), c, "a beta for each of {c} channels");
-    let gate = if y.is_empty() {
-        Opened::Again { inv_std, gamma, beta, activation }
-    } else {
-        Opened::Told(Gate::new(y, activation, x.len()))
-    };
-    let inputs = Inputs { x, dy, gate, c, mean, inv_std, gamma };
-    let (sums, products) = inputs.backward(cpu, false, dx, dresidual, scratch);
-    dbeta.copy_from_slice(sums);
-    dgamma.copy_from_slice(products);
+#[derive(Clone, Copy, Debug)]
+pub struct Normalised<'a> {
+    /// What was normalised.
+    pub x: &'a [f32],
+    /// What the activation gave, or empty.
+    pub y: &'a [f32],
+    /// The gradient by y.
+    pub dy: &'a [f32],
+    /// Channels.
+    pub c: usize,
+    /// Of all rows.
+    pub mean: &'a [f32],
+    /// 1 / √(σ² + ε) of all rows.
+    pub inv_std: &'a [f32],
+    /// The scale.
+    pub gamma: &'a [f32],
+    /// The shift.
+    pub beta: &'a [f32],
+    /// Behind the normalisation and the residual.
+    pub activation: Activation,
+}
+
+impl Normalised<'_> {
+    /// Assigns dgamma and dbeta, and writes what is wanted of dx and the residual's gradient.
+    ///
+    /// # Panics
+    /// If a length contradicts the shape.
+    pub fn backward(
+        &self,
+        cpu: &Cpu,
+        dx: Option<GradientSlot<'_>>,
+        dresidual: Option<GradientSlot<'_>>,
+        dgamma: &mut [f32],
+        dbeta: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let (sums, products) = self.inputs().backward(cpu, false, dx, dresidual, scratch);
+        dbeta.copy_from_slice(sums);
+        dgamma.copy_from_slice(products);
+    }
+
+    /// Assigns, or with `adds` adds, these rows' share of the gradients by gamma and beta.
+    ///
+    /// # Panics
+    /// If a length contradicts the shape.
+    pub fn sums(&self, cpu: &Cpu, adds: bool, dgamma: &mut [f32], dbeta: &mut [f32], scratch: &mut [f32]) {
+        let (sums, products) = self.inputs().backward(cpu, false, None, None, scratch);
+        for (to, from) in [(dbeta, sums), (dgamma, products)] {
+            if !adds {
+                to.fill(0.0);
+            }
+            add(to, from);
+        }
+    }
+
+    /// Writes the gradients by these rows of x and of the residual, given those by gamma and beta of all `rows`.
+    ///
+    /// # Panics
+    /// If a length contradicts the shape.
+    pub fn pass_on(
+        &self,
+        cpu: &Cpu,
+        rows: usize,
+        dgamma: &[f32],
+        dbeta: &[f32],
+        dx: Option<GradientSlot<'_>>,
+        dresidual: Option<GradientSlot<'_>>,
+        scratch: &mut [f32],
+    ) {
+        let (inputs, c) = (self.inputs(), self.c);
+        check(self.x, c, &[self.mean, self.inv_std, self.gamma, dgamma, dbeta]);
+        assert_eq!(self.x.len(), self.dy.len(), "dy has the shape of x");
+        let constants = &mut scratch[..batch_norm_scratch(self.x.len(), c)][..3 * c];
+        inputs.finish(cpu, 1.0 / rows.max(1) as f32, [dbeta, dgamma], constants, dx, dresidual);
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        let Self { x, y, dy, c, mean, inv_std, gamma, beta, activation } = *self;
+        assert_eq!(beta.len(), c, "a beta for each of {c} channels");
+        let gate = if y.is_empty() {
+            Opened::Again { inv_std, gamma, beta, activation }
+        } else {
+            Opened::Told(Gate::new(y, activation, x.len()))
+        };
+        Inputs { x, dy, gate, c, mean, inv_std, gamma }
+    }
 }
 
 /// Gradients of normalisation by the statistics of this very batch: adds to dx (where wanted), dgamma and dbeta.
 ///
-/// As [`normalise_activate_backward`] without an activation and a residual.
+/// As [`Normalised::backward`] without an activation and a residual.
 ///
 /// # Panics
 /// If a length contradicts the shape.
@@ -192,19 +249,37 @@ impl Inputs<'_> {
         });
         total(cpu, partial, totals);
         let (sums, products) = totals.split_at_mut(c);
+        for (product, inv_std) in products.iter_mut().zip(inv_std) {
+            *product *= inv_std;
+        }
+        let share = if frozen { 0.0 } else { 1.0 / rows.max(1) as f32 };
+        self.finish(cpu, share, [sums, products], constants, dx, dresidual);
+        (sums, products)
+    }
+
+    /// Writes what is wanted of the gradients that are as large as x, given those by beta and gamma. `share` is one row's of
+    /// all rows that were normalised together.
+    fn finish(
+        self,
+        cpu: &Cpu,
+        share: f32,
+        [sums, products]: [&[f32]; 2],
+        constants: &mut [f32],
+        dx: Option<GradientSlot<'_>>,
+        dresidual: Option<GradientSlot<'_>>,
+    ) {
+        if dx.is_none() && dresidual.is_none() {
+            return;
+        }
+        let Self { c, inv_std, gamma, .. } = self;
         let (scale, rest) = constants.split_at_mut(c);
         let (shift, slope) = rest.split_at_mut(c);
-        let share = if frozen { 0.0 } else { 1.0 / rows.max(1) as f32 };
         for i in 0..c {
-            products[i] *= inv_std[i];
             scale[i] = gamma[i] * inv_std[i];
             shift[i] = scale[i] * share * sums[i];
             slope[i] = scale[i] * share * products[i] * inv_std[i];
         }
-        if dx.is_some() || dresidual.is_some() {
-            self.pass_on(cpu, [scale, shift, slope], dx, dresidual);
-        }
-        (sums, products)
+        self.pass_on(cpu, [scale, shift, slope], dx, dresidual);
     }
 
     /// Writes the gradients that are as large as x.

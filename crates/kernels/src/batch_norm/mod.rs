@@ -8,13 +8,13 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
-pub use backward::{batch_norm_backward, batch_norm_backward_frozen, normalise_activate_backward};
+pub use backward::{Normalised, batch_norm_backward, batch_norm_backward_frozen};
 pub use forward::{normalise, normalise_activate};
 pub use statistics::channel_statistics;
 
 use crate::sums::RowChunks;
 
-/// Floats of scratch that [`channel_statistics`], [`batch_norm_backward`], [`normalise_activate_backward`] and their frozen
+/// Floats of scratch that [`channel_statistics`], [`batch_norm_backward`], [`Normalised`] and their frozen
 /// kin need for `len` elements, rows × c.
 pub fn batch_norm_scratch(len: usize, c: usize) -> usize {
     c * (RowChunks::new(len / c.max(1), c).count() * statistics::LINES + backward::LINES)

@@ -199,6 +199,21 @@ fn nan_passes_through_an_activation() {
     }
 }
 
+/// Some elements of a case.
+fn normalised<'a>(k: &'a Case, y: &'a [f32], activation: Activation, range: std::ops::Range<usize>) -> Normalised<'a> {
+    Normalised {
+        x: &k.x[range.clone()],
+        y: if y.is_empty() { y } else { &y[range.clone()] },
+        dy: &k.dy[range],
+        c: k.c,
+        mean: &k.mean,
+        inv_std: &k.inv_std,
+        gamma: &k.gamma,
+        beta: &k.beta,
+        activation,
+    }
+}
+
 /// Runs a backward pass; gives dbeta, dgamma, dx and the residual's gradient.
 fn fused(cpu: &Cpu, k: &Case, y: &[f32], activation: Activation, adds: [Option<bool>; 2]) -> Vec<f32> {
     let (c, len) = (k.c, k.x.len());
@@ -210,8 +225,7 @@ fn fused(cpu: &Cpu, k: &Case, y: &[f32], activation: Activation, adds: [Option<b
     let slot = |values, adds: Option<bool>| adds.map(|adds| GradientSlot { values, adds });
     let (dx, dresidual) = (slot(dx, adds[0]), slot(dresidual, adds[1]));
     let mut scratch = vec![f32::NAN; batch_norm_scratch(len, c)];
-    let (m, i, g, b, s) = (&k.mean, &k.inv_std, &k.gamma, &k.beta, &mut scratch);
-    normalise_activate_backward(cpu, &k.x, y, &k.dy, c, m, i, g, b, activation, dx, dresidual, dgamma, dbeta, s);
+    normalised(k, y, activation, 0..len).backward(cpu, dx, dresidual, dgamma, dbeta, &mut scratch);
     out
 }
 
@@ -257,16 +271,57 @@ fn gradients_pass_the_activation_and_go_where_they_are_wanted() {
 }
 
 #[test]
+fn gradients_in_parts_are_those_of_all_rows() {
+    for (rows, c) in SHAPES.into_iter().filter(|(rows, _)| *rows > 2) {
+        let k = case(rows, c);
+        for activation in ACTIVATIONS {
+            let y = outputs(activation, k.x.len());
+            for adds in [false, true] {
+                let whole = everywhere(|cpu| fused(cpu, &k, &y, activation, [Some(adds); 2]));
+                let parts = everywhere(|cpu| in_parts(cpu, &k, &y, activation, adds));
+                for (whole, parts) in whole.into_iter().zip(parts) {
+                    let whole: Vec<f64> = whole.into_iter().map(f64::from).collect();
+                    assert_near("gradient", &parts, &whole, 1e-5);
+                }
+            }
+        }
+    }
+}
+
+/// As `fused`, the rows in three parts.
+fn in_parts(cpu: &Cpu, k: &Case, y: &[f32], activation: Activation, adds: bool) -> Vec<f32> {
+    let (c, len) = (k.c, k.x.len());
+    let mut out = vec![1.0; 2 * c + 2 * len];
+    out[..2 * c].fill(f32::NAN);
+    let (dbeta, rest) = out.split_at_mut(c);
+    let (dgamma, rest) = rest.split_at_mut(c);
+    let (dx, dresidual) = rest.split_at_mut(len);
+    let mut scratch = vec![f32::NAN; batch_norm_scratch(len, c)];
+    let rows = len / c;
+    let ranges = [0..rows / 3 * c, rows / 3 * c..rows / 2 * c, rows / 2 * c..len];
+    let part = |range| normalised(k, y, activation, range);
+    for (i, range) in ranges.iter().enumerate() {
+        part(range.clone()).sums(cpu, i > 0, dgamma, dbeta, &mut scratch);
+    }
+    for range in ranges {
+        let dx = GradientSlot { values: &mut dx[range.clone()], adds };
+        let dresidual = GradientSlot { values: &mut dresidual[range.clone()], adds };
+        part(range).pass_on(cpu, rows, dgamma, dbeta, Some(dx), Some(dresidual), &mut scratch);
+    }
+    out
+}
+
+#[test]
 fn biases_behind_activations_get_their_gradients() {
     for (rows, c) in SHAPES {
         let dy = random(2, rows * c);
         for activation in ACTIVATIONS {
             let y = outputs(activation, dy.len());
             let y = if activation == Activation::None { &[] } else { &y[..] };
-            for wants_bias in [true, false] {
+            for (wants_bias, adds) in [(true, false), (true, true), (false, false)] {
                 let passed = |i: usize| if y.is_empty() || slopes(activation, y[i]) { dy[i] } else { 0.0 };
                 let mut expected = vec![Sum::default(); c];
-                expected.iter_mut().filter(|_| !wants_bias).for_each(|sum| sum.add(7.0));
+                expected.iter_mut().filter(|_| adds || !wants_bias).for_each(|sum| sum.add(7.0));
                 for i in 0..dy.len() {
                     let mut element = Sum::default();
                     element.add(f64::from(passed(i)));
@@ -281,7 +336,7 @@ fn biases_behind_activations_get_their_gradients() {
                     let (dbias, dy) = out.split_at_mut(c);
                     let mut scratch = vec![f32::NAN; column_sums_scratch(dy.len(), c)];
                     let dbias = wants_bias.then_some(dbias);
-                    activate_backward(cpu, y, dy, c, activation, dbias, &mut scratch);
+                    activate_backward(cpu, y, dy, c, activation, dbias, adds, &mut scratch);
                     out
                 }) {
                     assert_close("dbias and dy", &out, &expected, 1e-7);
@@ -296,12 +351,12 @@ fn an_infinite_gradient_is_not_hidden() {
     let (mut dy, mut dbias) = (vec![1.0; 300], [0.0; 3]);
     dy[150] = f32::INFINITY;
     let mut scratch = vec![f32::NAN; column_sums_scratch(300, 3)];
-    activate_backward(&Cpu::new(1).unwrap(), &[], &mut dy, 3, Activation::None, Some(&mut dbias), &mut scratch);
+    activate_backward(&Cpu::new(1).unwrap(), &[], &mut dy, 3, Activation::None, Some(&mut dbias), false, &mut scratch);
     assert_eq!(dbias, [f32::INFINITY, 100.0, 100.0]);
 }
 
 #[test]
 #[should_panic(expected = "y has 3 elements, not 4")]
 fn an_activation_needs_its_output() {
-    activate_backward(&Cpu::new(1).unwrap(), &[0.0; 3], &mut [0.0; 4], 2, Activation::Relu, None, &mut [0.0; 9]);
+    activate_backward(&Cpu::new(1).unwrap(), &[0.0; 3], &mut [0.0; 4], 2, Activation::Relu, None, false, &mut [0.0; 9]);
 }

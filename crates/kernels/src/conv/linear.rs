@@ -72,12 +72,13 @@ impl Linear {
         });
     }
 
-    /// Assigns or adds to `dw (outputs, inputs)` = dyᵀ · x.
-    pub(super) fn weight_gradient(&self, cpu: &Cpu, x: &[f32], dy: &[f32], adds: bool, dw: &mut [f32]) {
+    /// Assigns or adds to `dw (rows, inputs)`, the rows of dyᵀ · x from `first` on. Each value is summed along the images,
+    /// whatever rows are computed with its own.
+    pub(super) fn weight_gradient(&self, cpu: &Cpu, x: &[f32], dy: &[f32], adds: bool, first: usize, dw: &mut [f32]) {
         assert!(dy.len() == self.n * self.outputs && x.len() == self.n * self.inputs);
         let rows = (65536 / self.inputs.max(1)).clamp(4, 64).next_multiple_of(4);
         cpu.chunks(dw, (rows * self.inputs).max(1), |piece, dw| {
-            let first = piece * rows;
+            let first = first + piece * rows;
             cpu.isa().dispatch(WeightPiece { linear: self, x, dy, adds, first, dw });
         });
     }

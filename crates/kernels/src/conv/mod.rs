@@ -10,6 +10,7 @@ mod depthwise;
 mod epilogue;
 mod fold;
 mod forward;
+mod half_linear;
 mod halo;
 mod linear;
 mod moments;
@@ -29,6 +30,7 @@ pub use backward_weight::conv_backward_weight;
 pub use convolution::{Algorithm, Convolution};
 pub use epilogue::{Activation, Destination, Epilogue};
 pub use forward::conv_forward;
+pub use half_linear::HalfLinear;
 pub use moments::combine_moments;
 pub use weight_gradient::WeightGradient;
 
@@ -130,12 +132,12 @@ impl ConvGeometry {
     }
 
     /// One pixel, seen whole: a linear layer.
-    fn is_linear(&self) -> bool {
+    pub(crate) fn is_linear(&self) -> bool {
         let one = [self.h, self.w, self.out_h, self.out_w, self.groups];
         self.kernel == [1, 1] && self.pad == [0, 0] && one == [1; 5]
     }
 
-    fn check_shape(&self) {
+    pub(crate) fn check_shape(&self) {
         assert!(
             self.groups > 0 && self.c_in.is_multiple_of(self.groups) && self.c_out.is_multiple_of(self.groups),
             "channels must be multiples of groups: {self:?}"
@@ -146,7 +148,7 @@ impl ConvGeometry {
         );
     }
 
-    fn check(&self, x: usize, weight: usize, y: usize, scratch: usize, needed: usize) {
+    pub(crate) fn check(&self, x: usize, weight: usize, y: usize, scratch: usize, needed: usize) {
         self.check_shape();
         assert_eq!(x, self.x_len(), "elements of x (n, h, w, c_in) for {self:?}");
         assert_eq!(weight, self.weight_len(), "weights (c_out, c_in / groups, kernel) for {self:?}");

@@ -103,9 +103,28 @@ impl WeightGradient {
             Algorithm::Direct => backward_weight::run(cpu, g, x, dy, dw, adds, scratch),
             Algorithm::Depthwise => depthwise::weight_gradient(cpu, g, x, dy, dw, adds, scratch),
             Algorithm::Linear => {
-                Linear { n: g.n, inputs: g.c_in, outputs: g.c_out }.weight_gradient(cpu, x, dy, adds, dw);
+                Linear { n: g.n, inputs: g.c_in, outputs: g.c_out }.weight_gradient(cpu, x, dy, adds, 0, dw);
             }
             Algorithm::Winograd2 | Algorithm::Winograd4 => self.winograd().run(cpu, x, dy, dw, adds, scratch),
         });
+    }
+
+    /// Whether [`WeightGradient::run_rows`] can compute some outputs' weights without the others'.
+    pub fn has_rows(&self) -> bool {
+        self.algorithm == Algorithm::Linear
+    }
+
+    /// Assigns to `dw (outputs, c_in)` the gradients by the weights of some outputs, from the one at `first` on: the same bits
+    /// as [`WeightGradient::run`].
+    ///
+    /// # Panics
+    /// If the plan has no rows ([`WeightGradient::has_rows`]), or a length contradicts the geometry.
+    pub fn run_rows(&self, cpu: &Cpu, x: &[f32], dy: &[f32], first: usize, dw: &mut [f32]) {
+        let g = &self.geometry;
+        assert!(self.has_rows(), "{:?} computes all outputs at once", self.algorithm);
+        let outputs = dw.len() / g.c_in.max(1);
+        assert!(outputs * g.c_in == dw.len() && first + outputs <= g.c_out, "outputs from {first} on for {g:?}");
+        let linear = Linear { n: g.n, inputs: g.c_in, outputs: g.c_out };
+        cpu.install(|| linear.weight_gradient(cpu, x, dy, false, first, dw));
     }
 }

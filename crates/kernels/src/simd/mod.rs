@@ -87,6 +87,55 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `len` floats at `to` can be written, and `len <= LANES`.
     unsafe fn store_first(self, v: Self::Vector, to: *mut f32, len: usize);
+    /// Loads `LANES` bf16, at any alignment, as floats.
+    ///
+    /// # Safety
+    /// `LANES` words at `from` can be read.
+    unsafe fn load_bf16(self, from: *const u16) -> Self::Vector;
+    /// Stores `LANES` floats rounded to bf16, to the even of two that are as near, at any alignment. NaN stays NaN, and
+    /// becomes quiet.
+    ///
+    /// # Safety
+    /// `LANES` words at `to` can be written.
+    unsafe fn store_bf16(self, v: Self::Vector, to: *mut u16);
+
+    /// Loads the first `lanes` lanes from bf16, or a whole vector where `FULL`; the others are zero.
+    ///
+    /// # Safety
+    /// The first `lanes` words at `from` can be read, `LANES` where `FULL`, and `lanes` is then at least `LANES`.
+    #[inline(always)]
+    unsafe fn load_bf16_lanes<const FULL: bool>(self, from: *const u16, lanes: usize) -> Self::Vector {
+        debug_assert!(!FULL || lanes >= Self::LANES, "{lanes} lanes");
+        let mut words = [0_u16; 16];
+        // Safety: as the caller vouches; the array holds a vector of any instruction set.
+        unsafe {
+            if FULL {
+                self.load_bf16(from)
+            } else {
+                std::ptr::copy_nonoverlapping(from, words.as_mut_ptr(), lanes.min(Self::LANES));
+                self.load_bf16(words.as_ptr())
+            }
+        }
+    }
+
+    /// Stores the first `lanes` lanes as bf16, or a whole vector where `FULL`.
+    ///
+    /// # Safety
+    /// The first `lanes` words at `to` can be written, `LANES` where `FULL`, and `lanes` is then at least `LANES`.
+    #[inline(always)]
+    unsafe fn store_bf16_lanes<const FULL: bool>(self, v: Self::Vector, to: *mut u16, lanes: usize) {
+        debug_assert!(!FULL || lanes >= Self::LANES, "{lanes} lanes");
+        let mut words = [0_u16; 16];
+        // Safety: as the caller vouches; the array holds a vector of any instruction set.
+        unsafe {
+            if FULL {
+                self.store_bf16(v, to);
+            } else {
+                self.store_bf16(v, words.as_mut_ptr());
+                std::ptr::copy_nonoverlapping(words.as_ptr(), to, lanes.min(Self::LANES));
+            }
+        }
+    }
 
     /// Loads the first `lanes` lanes, or a whole vector where `FULL`.
     ///

@@ -1,6 +1,7 @@
 //! Vectors as arrays of eight floats, which the compiler turns into whatever its target has. Multiply-add rounds twice.
 
 use super::{Kernel, Simd};
+use crate::bf16::{narrowed, widened};
 
 /// Proof of nothing: every machine has arrays.
 #[derive(Clone, Copy, Debug)]
@@ -133,5 +134,15 @@ impl Simd for Portable {
             // Safety: i < len, and the caller vouches for len floats.
             unsafe { *to.add(i) = *lane };
         }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const u16) -> [f32; 8] {
+        // Safety: the caller vouches for eight words; read_unaligned needs no alignment.
+        unsafe { from.cast::<[u16; 8]>().read_unaligned() }.map(widened)
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(self, v: [f32; 8], to: *mut u16) {
+        // Safety: the caller vouches for eight words; write_unaligned needs no alignment.
+        unsafe { to.cast::<[u16; 8]>().write_unaligned(v.map(narrowed)) }
     }
 }

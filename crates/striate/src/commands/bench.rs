@@ -4,18 +4,20 @@ mod data;
 mod kernels;
 mod work;
 
+use super::memory_args::{Budget, MemoryArgs, program};
 use super::network_args::VariantArgs;
-use super::{Machine, Precision, must_fit, print_json, print_line, print_table};
+use super::{Machine, PrecisionArgs, fast_in_bf16, print_json, print_line, print_table};
 use crate::figures::{bytes, peak_memory};
-use crate::timing::{HEADER, Measurement, Peak, Timing, names, objects, rows};
+use crate::timing::{HEADER, Measurement, Peak, RULE, Timing, names, objects, rows};
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::sync::Arc;
-use striate_engine::{Choice, Memory, Request};
+use striate_engine::{Choice, Memory, Precision, Request};
 use striate_graph::{Graph, Shape};
 use striate_kernels::Algorithm;
+use striate_train::{Demand, Need, precision_name};
 use striate_zoo::{Options, find};
 
 /// Measure the engine's speed
@@ -26,10 +28,12 @@ Examples:
   striate bench infer --model lenet5 --batch 1 --threads 1 --json
   striate bench train --model resnet20 --batch 32 --profile
   striate bench infer --model resnet18 --explain-plan --algorithm direct
+  striate bench train --model resnet50 --batch 32 --memory-limit 2GB
   striate bench data photos/                              whether images come as fast as the network trains
   striate bench kernels --filter resnet18                 every kernel alone
 
-With --json: one object with images_per_second (batch / median step time, after two warm-up steps) and peak_rss_mb.")]
+With --json: one object with images_per_second (batch / median step time, after two warm-up steps), need_mb, the memory \
+that was expected, and peak_rss_mb, what was measured.")]
 pub enum Bench {
     /// A training step: forward, cross-entropy, backward, SGD with momentum 0.9 and weight decay 0.0001
     Train(Args),
@@ -44,6 +48,7 @@ pub enum Bench {
 }
 
 /// What is measured.
+#[allow(clippy::struct_excessive_bools)] // Each is an option.
 #[derive(clap::Args)]
 pub struct Args {
     /// The architecture
@@ -66,9 +71,10 @@ pub struct Args {
     rho: Option<f64>,
     #[command(flatten)]
     variant: VariantArgs,
-    /// Number format
-    #[arg(long, value_enum, default_value = "f32")]
-    precision: Precision,
+    #[command(flatten)]
+    precision: PrecisionArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// Seconds to measure for
     #[arg(long, value_name = "S", default_value_t = 6.0)]
     seconds: f64,
@@ -78,6 +84,9 @@ pub struct Args {
     /// Also how each layer is computed: what is joined, which algorithm, and what all that apply are estimated to cost
     #[arg(long)]
     explain_plan: bool,
+    /// Training: compute cheap activations again in the backward sweep instead of keeping them, which takes less memory
+    #[arg(long)]
+    recompute: bool,
     /// The algorithm of the convolutions to which it applies: direct, winograd2, winograd4 [default: the cheapest]
     #[arg(long, value_name = "NAME", value_parser = algorithm)]
     algorithm: Option<Algorithm>,
@@ -98,23 +107,30 @@ impl Bench {
             Bench::Kernels(args) => return args.run(),
             Bench::Golden(args) => return args.run(),
         };
-        if args.precision == Precision::Bf16 {
-            anyhow::bail!("this version computes in f32 only: leave --precision bf16 away");
+        if args.recompute && mode != "train" {
+            anyhow::bail!("a prediction keeps no activations for a sweep: leave --recompute away");
         }
+        let program = program();
         check_seconds(args.seconds)?;
         let architecture = find(&args.model)?;
         let graph = Arc::new(architecture.build(&args.options(architecture.input))?);
         let input = graph.input().shape;
-        let request =
-            if mode == "train" { Request::train(&graph, args.batch()) } else { Request::predict(args.batch()) };
-        let memory = Memory::of(&graph, &request)?;
-        let images = 4 * args.batch() * input.len();
-        must_fit(memory.total() + images + 12 * graph.parameter_count())?;
         let cpu = args.machine.cpu()?;
+        // Random weights have no accuracy that could suffer.
+        let decision = args.precision.wish().first(fast_in_bf16(&cpu), true);
+        args.precision.tell(&decision);
+        let precision = decision.precision;
+        let budget = if mode == "train" {
+            args.train_budget(&graph, precision, program)?
+        } else {
+            args.predict_budget(&graph, precision, program)?
+        };
+        budget.announce(&graph, args.batch());
         let threads = cpu.threads();
         let (batch, seconds) = (args.batch(), args.seconds);
-        let algorithm = args.algorithm;
-        let measurement = Measurement { graph: &graph, cpu: &cpu, batch, seconds, nodes: args.profile, algorithm };
+        let (algorithm, nodes, economy) = (args.algorithm, args.profile, budget.choice.economy);
+        let measurement =
+            Measurement { graph: &graph, cpu: &cpu, batch, seconds, nodes, algorithm, precision, economy };
         let timing = if mode == "train" { measurement.train()? } else { measurement.predict()? };
         let (median, speed, steps) = (timing.median(), timing.speed(), timing.steps.len());
         let limit = args.profile.then(|| Peak::of(&cpu));
@@ -122,9 +138,10 @@ impl Bench {
         if args.json {
             let mut object = json!({
                 "engine": "striate", "mode": mode, "model": args.model, "batch": args.batch, "size": input.h,
-                "precision": "f32", "threads": threads, "isa": cpu.isa().name(), "steps": steps, "ms": median * 1e3,
+                "precision": precision_name(precision), "threads": threads, "isa": cpu.isa().name(), "steps": steps, "ms": median * 1e3,
                 "ms_min": timing.steps[0] * 1e3, "images_per_second": speed,
-                "peak_rss_mb": peak.map(|b| b as f64 / f64::from(1 << 20)),
+                "peak_rss_mb": peak.map(megabytes), "need_mb": megabytes(budget.choice.need.total()),
+                "recompute": economy.recompute, "micro_batches": economy.micro_batches,
             });
             if args.explain_plan {
                 object["plan"] = plan_objects(&graph, &timing).into();
@@ -154,7 +171,8 @@ impl Bench {
                 median * 1e3,
                 timing.steps[0] * 1e3
             ))?;
-            print_line(&format!("  {} of memory at most", peak.map_or("an unknown amount".into(), bytes)))?;
+            let (peak, need) = (peak.map_or("an unknown amount".into(), bytes), bytes(budget.choice.need.total()));
+            print_line(&format!("  {peak} of memory at most, where {need} were expected"))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -171,6 +189,38 @@ impl Args {
     fn batch(&self) -> usize {
         self.batch as usize
     }
+
+    /// What training steps take, and how they save memory if they must.
+    fn train_budget(&self, graph: &Graph, precision: Precision, program: usize) -> Result<Budget> {
+        let (batch, algorithm) = (self.batch(), self.algorithm);
+        let demand =
+            Demand { graph, rule: RULE, batch, precision, algorithm, scores: false, batches: 1, pictures: 0, program };
+        let mut budget = self.memory.choose(&demand)?;
+        if self.recompute {
+            budget.choice.economy.recompute = true;
+            budget.choice.need = demand.need(budget.choice.economy)?;
+        }
+        Ok(budget)
+    }
+
+    /// What predictions take; refused if that is too much, as there is nothing to save.
+    fn predict_budget(&self, graph: &Graph, precision: Precision, program: usize) -> Result<Budget> {
+        let (batch, algorithm) = (self.batch(), self.algorithm);
+        let request = Request { precision, algorithm, ..Request::predict(batch) };
+        let need = Need {
+            program,
+            parameters: 4 * (graph.parameter_count() + graph.statistic_count()),
+            scoring: Memory::of(graph, &request)?.total(),
+            batches: 4 * batch * graph.input().shape.len(),
+            ..Need::default()
+        };
+        self.memory.must_fit(need)
+    }
+}
+
+/// Bytes in units of 2²⁰.
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// Fails for a time to measure for that is none.
@@ -185,7 +235,7 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
     Algorithm::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| format!("expected one of {}", names()))
 }
 
-const PLAN_HEADER: [&str; 5] = ["layers", "images", "forward", "gradient by input", "gradient by weights"];
+const PLAN_HEADER: [&str; 6] = ["layers", "images", "kept as", "forward", "gradient by input", "gradient by weights"];
 
 /// How each step is computed, as rows of a table.
 fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
@@ -198,8 +248,11 @@ fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
     };
     let row = |step: &striate_engine::StepPlan| {
         let inside = step.inside.map(|id| format!(" in {}", graph.node(id).name)).unwrap_or_default();
-        let layers = names(graph, step) + &inside;
-        vec![layers, step.images.to_string(), choice(&step.forward), choice(&step.data), choice(&step.weight)]
+        let again = step.again_for.map(|id| format!(", again for {}", graph.node(id).name)).unwrap_or_default();
+        let layers = names(graph, step) + &inside + &again;
+        let kept = precision_name(step.precision).to_owned() + if step.tiles { ", on tiles" } else { "" };
+        let [forward, data, weight] = [&step.forward, &step.data, &step.weight].map(choice);
+        vec![layers, step.images.to_string(), kept, forward, data, weight]
     };
     timing.plan.iter().map(row).collect()
 }
@@ -217,6 +270,8 @@ fn plan_objects(graph: &Graph, timing: &Timing) -> Vec<Value> {
         let layers: Vec<&str> = step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect();
         json!({
             "layers": layers, "images": step.images, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
+            "kept_as": precision_name(step.precision), "on_tiles": step.tiles,
+            "again_for": step.again_for.map(|id| graph.node(id).name.as_str()),
             "forward": choice(&step.forward), "data": choice(&step.data), "weight": choice(&step.weight),
         })
     };

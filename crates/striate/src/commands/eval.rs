@@ -1,7 +1,7 @@
 //! `striate eval`: a model's score on a data set.
 
 use super::data_args::{DataArgs, list};
-use super::{Machine, must_fit_to_predict, print_json, print_line, print_table};
+use super::{Machine, PrecisionArgs, fast_in_bf16, must_fit_to_predict, print_json, print_line, print_table};
 use crate::figures::{percent, thousands};
 use crate::progress::{Bar, remark};
 use anyhow::Result;
@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 use striate_data::{DataSet, SourceKind, Split};
-use striate_train::{Evaluation, Model};
+use striate_engine::Precision;
+use striate_kernels::Cpu;
+use striate_train::{Evaluation, Model, PrecisionWish, choose_precision};
 
 /// Score a model on a data set
 #[derive(clap::Args)]
@@ -40,6 +42,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    precision: PrecisionArgs,
+    #[command(flatten)]
     machine: Machine,
     #[command(flatten)]
     data_args: DataArgs,
@@ -58,7 +62,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         let start = Instant::now();
         let (cpu, model) = (self.machine.cpu()?, Model::read(&self.model)?);
-        must_fit_to_predict(&model.graph, self.batch as usize)?;
+        must_fit_to_predict(&model.graph, self.batch as usize, Precision::F32)?;
         // The same seed and share as in training hold the same images out.
         let trained = model.card.trained.as_ref();
         let (seed, share) = trained.map_or((0, None), |t| (t.seed, t.val_share));
@@ -70,16 +74,41 @@ impl Args {
         if same && part == "all" {
             remark("warning: among these images are those that the model was trained on");
         }
+        let precision = self.decide(&cpu, &model, &data)?;
+        let evaluation = self.score(&cpu, &model, &split, part, precision)?;
+        self.report(&evaluation, &model, part, start.elapsed().as_secs_f64())
+    }
+
+    /// What to compute in; with `auto` on a machine that is fast in bf16, by the scores of the validation images in both.
+    fn decide(&self, cpu: &Arc<Cpu>, model: &Model, data: &DataSet) -> Result<Precision> {
+        let fast = fast_in_bf16(cpu);
+        let mut decision = self.precision.wish().first(fast, false);
+        if self.precision.wish() == PrecisionWish::Auto && fast && !data.val.is_empty() {
+            let score = |precision| self.score(cpu, model, &data.val, "val", precision).map(|e| e.score);
+            decision = choose_precision(fast, Some([score(Precision::F32)?, score(Precision::Bf16)?]));
+        }
+        self.precision.tell(&decision);
+        Ok(decision.precision)
+    }
+
+    fn score(
+        &self,
+        cpu: &Arc<Cpu>,
+        model: &Model,
+        split: &Arc<Split>,
+        part: &str,
+        precision: Precision,
+    ) -> Result<Evaluation> {
         let bar = Bar::new();
         bar.begin(&format!("scoring {part} images"), split.len() as u64);
-        let mut evaluator = model.evaluator(cpu, self.batch as usize)?;
+        let mut evaluator = model.evaluator(cpu.clone(), self.batch as usize, precision)?;
         let (p, loading) = (&model.card.preprocessing, self.data_args.loading());
-        let evaluation = evaluator.score(&model.parameters, &split, p, &loading, |done| {
+        let evaluation = evaluator.score(&model.parameters, split, p, &loading, |done| {
             bar.at(done as u64, String::new);
             true
         })?;
         bar.end();
-        self.report(&evaluation, &model, part, start.elapsed().as_secs_f64())
+        Ok(evaluation)
     }
 
     fn report(&self, e: &Evaluation, model: &Model, part: &str, seconds: f64) -> Result<ExitCode> {

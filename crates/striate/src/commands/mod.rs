@@ -6,6 +6,7 @@ mod data_args;
 mod eval;
 mod golden;
 mod gradients;
+mod memory_args;
 mod models;
 mod network_args;
 mod predict;
@@ -13,6 +14,7 @@ mod summary;
 mod train;
 
 use crate::figures::{available_memory, bytes};
+use crate::progress::remark;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
@@ -20,9 +22,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use striate_engine::{Memory, Request};
+use striate_engine::{Memory, Precision, Request};
 use striate_graph::Graph;
 use striate_kernels::Cpu;
+use striate_train::{Decision, PrecisionWish, precision_name};
 use striate_weights::write_atomic;
 
 /// What to do.
@@ -57,34 +60,50 @@ impl Command {
     }
 }
 
-/// A number format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
-    F32,
-    Bf16,
+/// What verbs that run a network compute in.
+#[derive(clap::Args)]
+pub struct PrecisionArgs {
+    /// How activations are kept: f32; bf16, half as long (parameters and all sums stay f32); or auto: bf16 where this
+    /// machine is fast at it and the accuracy on held-out images does not suffer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "f32")]
+    precision: PrecisionName,
 }
 
-impl Precision {
-    /// As on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::F32 => "f32",
-            Precision::Bf16 => "bf16",
+/// A precision on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrecisionName {
+    F32,
+    Bf16,
+    Auto,
+}
+
+impl PrecisionArgs {
+    /// What is wished for.
+    pub fn wish(&self) -> PrecisionWish {
+        match self.precision {
+            PrecisionName::F32 => PrecisionWish::F32,
+            PrecisionName::Bf16 => PrecisionWish::Bf16,
+            PrecisionName::Auto => PrecisionWish::Auto,
         }
     }
 
-    /// Bytes of a value.
-    pub fn bytes(self) -> usize {
-        match self {
-            Precision::F32 => 4,
-            Precision::Bf16 => 2,
+    /// Says what was decided, where that is not as it always was.
+    pub fn tell(&self, decision: &Decision) {
+        if self.precision != PrecisionName::F32 {
+            remark(&format!("{}: {}", precision_name(decision.precision), decision.why));
         }
     }
+}
 
-    /// Whether figures in it are estimates, as the engine does not compute in it yet.
-    pub fn is_estimate(self) -> bool {
-        self != Precision::F32
-    }
+/// Reads a precision that figures are stated for.
+pub fn precision(text: &str) -> Result<Precision, String> {
+    let all = [Precision::F32, Precision::Bf16];
+    all.into_iter().find(|p| precision_name(*p) == text).ok_or_else(|| "expected f32 or bf16".into())
+}
+
+/// Whether this machine computes faster in bf16: on matrix tiles.
+pub fn fast_in_bf16(cpu: &Cpu) -> bool {
+    cpu.amx()
 }
 
 /// The most threads that can be asked for; starting many more would only stall the machine.
@@ -120,8 +139,8 @@ pub fn must_fit(need: usize) -> Result<()> {
 }
 
 /// Fails if predicting so many images at once takes more than the machine has free.
-pub fn must_fit_to_predict(graph: &Graph, batch: usize) -> Result<()> {
-    let memory = Memory::of(graph, &Request::predict(batch))?;
+pub fn must_fit_to_predict(graph: &Graph, batch: usize, precision: Precision) -> Result<()> {
+    let memory = Memory::of(graph, &Request { precision, ..Request::predict(batch) })?;
     must_fit(memory.total())
 }
 

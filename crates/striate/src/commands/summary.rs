@@ -6,11 +6,12 @@ mod object;
 mod table;
 
 use super::network_args::NetworkArgs;
-use super::{Precision, print_json, print_line, write_text};
+use super::{precision, print_json, print_line, write_text};
 use analysis::Analysis;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use striate_engine::Precision;
 
 /// List a network's layers with shapes, parameters, cost, memory and receptive fields
 #[derive(clap::Args)]
@@ -29,7 +30,8 @@ Examples:
   striate summary resnet20 --dot | dot -Tsvg > resnet20.svg
 
 With --json: one object with parameters, trainable, statistics, total, parameters_without_classifier, multiply_adds, flops, \
-training_multiply_adds (a step at the batch), predict_bytes, train_bytes, layers, … parameters and multiply_adds are those of \
+training_multiply_adds (a step at the batch), predict_bytes, train_bytes (with SGD with momentum; least_train_bytes if what \
+is cheap is computed again), layers, … parameters and multiply_adds are those of \
 the network that predicts, without auxiliary classifiers.")]
 #[allow(clippy::struct_excessive_bools)] // Flags of the command line.
 pub struct Args {
@@ -38,8 +40,8 @@ pub struct Args {
     /// Images in the batch that memory and the training step are stated for
     #[arg(short, long, value_name = "B", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Number format that memory is stated for: f32, or bf16 as an estimate (this version computes in f32)
-    #[arg(long, value_enum, default_value = "f32", hide_possible_values = true)]
+    /// How activations are kept that memory is stated for: f32, or bf16, half as long
+    #[arg(long, value_name = "FORMAT", default_value = "f32", value_parser = precision)]
     precision: Precision,
     /// Attributes in full where they were shortened, and a column of untrained values
     #[arg(short, long)]

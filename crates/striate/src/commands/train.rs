@@ -1,9 +1,10 @@
 //! `striate train`: a network on a data set, with a run directory.
 
 use super::data_args::{DataArgs, describe, list};
+use super::memory_args::{Budget, MemoryArgs, program};
 use super::network_args::VariantArgs;
-use super::{Machine, must_fit, print_json, print_line};
-use crate::figures::{bytes, duration, percent, thousands};
+use super::{Machine, PrecisionArgs, fast_in_bf16, print_json, print_line};
+use crate::figures::{duration, percent, thousands};
 use crate::progress::{Bar, remark};
 use anyhow::Result;
 use serde_json::json;
@@ -12,9 +13,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use striate_data::{DataSet, LeftOut};
-use striate_engine::{Memory, Request};
-use striate_train::{Config, EpochRow, Job, Model, Outcome, RunDir, Score, StepReport, Watch, Wishes};
+use striate_data::{DataSet, LeftOut, LoaderOptions};
+use striate_engine::Precision;
+use striate_train::{
+    Config, Decision, Demand, EpochRow, Job, Model, Outcome, PrecisionWish, RunDir, Score, StepReport, Watch, Wishes,
+};
 
 /// Train a network on a folder of images, or on the built-in digits
 #[derive(clap::Args)]
@@ -28,10 +31,12 @@ Examples:
   striate train photos/ --epochs 50
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
+  striate train photos/ --model resnet50 --batch 64 --memory-limit 4GB
 
 The run's folder, runs/train/<name>, holds config.toml, metrics.csv and weights/{best,last}.safetensors. \
 With --json the last line on stdout is {\"accuracy\", \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"run\", \"model\", …}: \
-the score of the best epoch on the validation images; `test` beside it, where the data has a test part.")]
+the score of the best epoch on the validation images; `test` beside it, where the data has a test part; `memory`, \
+what was expected and what was measured, in bytes.")]
 pub struct Args {
     /// The data set
     data: String,
@@ -86,10 +91,22 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
+    precision: PrecisionArgs,
+    #[command(flatten)]
     machine: Machine,
     #[command(flatten)]
     data_args: DataArgs,
 }
+
+/// Batches that are in memory at once: the one in use, and those that are made ahead.
+fn batches() -> usize {
+    1 + LoaderOptions::default().ahead
+}
+
+/// A picture takes this many times its pixels while it is decoded, brought to size and changed by lot.
+const COPIES: usize = 3;
 
 impl Args {
     /// Trains.
@@ -99,7 +116,7 @@ impl Args {
         describe(&data);
         let stop = stop_on_interrupt()?;
         let mut config = Config::choose(&data, &self.wishes())?;
-        announce(&config, &data)?;
+        let budget = self.announce(&mut config, &data)?;
         remark("measuring the images' mean and deviation");
         config.measure(&data, self.data_args.limits(), self.data_args.workers())?;
         let mut run = RunDir::create(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
@@ -111,13 +128,15 @@ impl Args {
             workers: self.data_args.workers(),
             limits: self.data_args.limits(),
             stop: &stop,
+            fast_in_bf16: fast_in_bf16(&cpu),
         };
-        let mut watch = Lines { bar: Bar::new(), epochs: config.epochs };
+        let mut watch = Lines { bar: Bar::new(), epochs: config.epochs, precision: &self.precision };
         let outcome = striate_train::train(&job, &mut run, &mut watch);
         watch.bar.end();
         let outcome = outcome?;
-        let test = if outcome.best_epoch > 0 && !outcome.stopped { self.test(&outcome, &data, cpu)? } else { None };
-        self.report(&outcome, test, &data, &run)?;
+        let scored = outcome.best_epoch > 0 && !outcome.stopped;
+        let test = if scored { self.test(&outcome, &data, cpu, &config)? } else { None };
+        self.report(&outcome, test, &data, &run, &budget)?;
         Ok(if outcome.stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
@@ -138,14 +157,55 @@ impl Args {
             flip: self.flip,
             val_share: self.data_args.val_share,
             seed: self.seed,
+            precision: self.precision.wish(),
         }
     }
 
+    /// Says what will be done, and makes it fit into memory.
+    fn announce(&self, c: &mut Config, data: &DataSet) -> Result<Budget> {
+        let graph = striate_zoo::build(&c.model, &c.options(data.classes.len()))?;
+        let (count, macs) = (thousands(graph.parameter_count() as u64), thousands(graph.multiply_adds()));
+        remark(&format!("{}: {count} parameters, {macs} multiply-adds an image, input {}", c.model, c.input()));
+        let optimizer = match c.optimizer {
+            striate_train::Rule::Sgd { .. } => "sgd",
+            striate_train::Rule::AdamW { .. } => "adamw",
+        };
+        let (epochs, batch, lr, seed) = (c.epochs, c.batch, c.learning_rate, c.seed);
+        remark(&format!("{epochs} epochs, batch {batch}, {optimizer} at up to {lr}, seed {seed}"));
+        let picture = data.typical.width as usize * data.typical.height as usize * usize::from(data.typical.channels);
+        let demand = Demand {
+            graph: &graph,
+            rule: c.optimizer,
+            batch: c.batch.min(data.train.len()).max(1),
+            // What is checked may go on in f32.
+            precision: if c.precision == PrecisionWish::Bf16 { Precision::Bf16 } else { Precision::F32 },
+            algorithm: None,
+            scores: !data.val.is_empty(),
+            batches: batches(),
+            pictures: COPIES * self.data_args.workers() * picture,
+            program: program(),
+        };
+        let budget = self.memory.choose(&demand)?;
+        budget.announce(&graph, demand.batch);
+        c.save(budget.choice.economy);
+        Ok(budget)
+    }
+
     /// The best weights' score on the test part, which nothing was chosen by.
-    fn test(&self, outcome: &Outcome, data: &DataSet, cpu: Arc<striate_kernels::Cpu>) -> Result<Option<Score>> {
+    fn test(
+        &self,
+        outcome: &Outcome,
+        data: &DataSet,
+        cpu: Arc<striate_kernels::Cpu>,
+        config: &Config,
+    ) -> Result<Option<Score>> {
         let Some(test) = &data.test else { return Ok(None) };
         let model = Model::read(&outcome.model)?;
-        let mut evaluator = model.evaluator(cpu, 64)?;
+        let bf16 = model.card.trained.as_ref().is_some_and(|t| t.precision.is_some());
+        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+        // No more at once than were scored in training: there is memory for that.
+        let images = config.economy().images(config.batch).min(64);
+        let mut evaluator = model.evaluator(cpu, images, precision)?;
         let (p, loading) = (&model.card.preprocessing, self.data_args.loading());
         let bar = Bar::new();
         bar.begin("scoring test images", test.len() as u64);
@@ -157,7 +217,7 @@ impl Args {
         Ok(Some(evaluation.score))
     }
 
-    fn report(&self, o: &Outcome, test: Option<Score>, data: &DataSet, run: &RunDir) -> Result<()> {
+    fn report(&self, o: &Outcome, test: Option<Score>, data: &DataSet, run: &RunDir, budget: &Budget) -> Result<()> {
         let part = if data.val.is_empty() { "training" } else { "validation" };
         if o.stopped {
             remark(&format!(
@@ -185,6 +245,7 @@ impl Args {
             let (accuracy, n) = (percent(test.accuracy), thousands(test.images as u64));
             say(format!("test: {accuracy} of {n} images right, loss {:.4}", test.loss))?;
         }
+        remark(&budget.told());
         say(format!("model {} ({})", o.model.display(), duration(o.seconds)))?;
         if self.json {
             print_json(&json!({
@@ -192,31 +253,11 @@ impl Args {
                 "part": if data.val.is_empty() { "train" } else { "val" }, "test": test,
                 "best_epoch": o.best_epoch, "epochs": o.epochs, "stopped": o.stopped,
                 "seconds": o.seconds, "run": run.path().to_string_lossy(), "model": o.model.to_string_lossy(),
+                "memory": budget.object(),
             }))?;
         }
         Ok(())
     }
-}
-
-/// Says what will be done.
-fn announce(c: &Config, data: &DataSet) -> Result<()> {
-    let graph = striate_zoo::build(&c.model, &c.options(data.classes.len()))?;
-    let memory = Memory::of(&graph, &Request::train(&graph, c.batch.min(data.train.len())))?;
-    let parameters = graph.parameter_count();
-    let (count, macs) = (thousands(parameters as u64), thousands(graph.multiply_adds()));
-    remark(&format!("{}: {count} parameters, {macs} multiply-adds an image, input {}", c.model, c.input()));
-    let optimizer = match c.optimizer {
-        striate_train::Rule::Sgd { .. } => "sgd",
-        striate_train::Rule::AdamW { .. } => "adamw",
-    };
-    let need = memory.total() + 12 * parameters;
-    must_fit(need)?;
-    let need = bytes(need);
-    let (epochs, batch, lr, seed) = (c.epochs, c.batch, c.learning_rate, c.seed);
-    remark(&format!(
-        "{epochs} epochs, batch {batch}, {optimizer} at up to {lr}, seed {seed}; the network takes {need}"
-    ));
-    Ok(())
 }
 
 /// Interrupts nearer to the first than this are the same one: some senders signal a process and its group.
@@ -239,12 +280,17 @@ pub(super) fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
 }
 
 /// A line an epoch, and a bar or a line now and then within.
-struct Lines {
+struct Lines<'a> {
     bar: Bar,
     epochs: u32,
+    precision: &'a PrecisionArgs,
 }
 
-impl Watch for Lines {
+impl Watch for Lines<'_> {
+    fn precision(&mut self, decision: &Decision) {
+        self.bar.suspend(|| self.precision.tell(decision));
+    }
+
     fn step(&mut self, r: &StepReport) {
         if r.step == 1 {
             self.bar.begin(&format!("epoch {}/{}", r.epoch, self.epochs), r.steps);

@@ -72,16 +72,18 @@ impl Probe {
         self.layers.iter().map(|l| l.node).collect()
     }
 
-    /// Reads all layers after a sweep.
+    /// Reads all layers after a sweep whose gradients are kept.
     ///
     /// # Errors
-    /// If the stepper does not watch them, or made no sweep backward.
+    /// If the stepper does not watch them, keeps no gradients, or made no sweep backward.
     pub fn read(&self, stepper: &Stepper, variant: &str, step: u64) -> Result<Vec<LayerRow>, TrainError> {
+        let unkept = || TrainError::Setting("the layers' gradients were not kept".into());
+        let gradients = stepper.gradients().ok_or_else(unkept)?;
         let row = |(i, l): (usize, &Watched)| {
             let node = stepper.graph().node(l.node);
             let output = stepper.activation(l.node)?;
             let weight_norm = square_sum(&stepper.parameters().of(l.node)[l.weight]).sqrt();
-            let gradient = &stepper.gradients().of(l.node)[l.weight];
+            let gradient = &gradients.of(l.node)[l.weight];
             let weight_gradient_norm = square_sum(gradient).sqrt();
             Ok(LayerRow {
                 variant: variant.into(),

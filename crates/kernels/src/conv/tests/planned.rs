@@ -5,7 +5,7 @@ use crate::conv::moments::block_len;
 use crate::conv::{
     Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, WeightGradient, combine_moments,
 };
-use crate::reference::{Sum, assert_close, conv_products, random};
+use crate::reference::{Sum, assert_close, assert_same_bits, conv_products, random};
 use crate::{Cpu, Isa};
 
 /// Winograd's transforms round more than a sum in order does: by up to this, relative to the largest sum of magnitudes.
@@ -184,6 +184,26 @@ fn weight_gradients_are_assigned_or_added() {
                     assert_close(&format!("weight gradient, {algorithm:?} of {g:?}"), &dw, &expected, bound);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn weight_gradients_of_some_outputs_are_those_of_all() {
+    for (n, inputs, outputs) in [(1, 37, 11), (5, 130, 66), (16, 1030, 70)] {
+        let g = super::geometry([n, 1, 1], [inputs, outputs], 1, 1, 0, 1, 1);
+        let k = Operands::new(&g);
+        for rows in [1, 3, 8, outputs] {
+            everywhere("some rows", &vec![f32::NAN; g.weight_len()], 0, |cpu, dw, _| {
+                let plan = WeightGradient::new(cpu.isa(), &g, None);
+                assert!(plan.has_rows());
+                for (i, dw) in dw.chunks_mut(rows * inputs).enumerate() {
+                    plan.run_rows(cpu, &k.x, &k.dy, i * rows, dw);
+                }
+                let mut whole = vec![f32::NAN; g.weight_len()];
+                plan.run(cpu, &k.x, &k.dy, &mut whole, false, &mut []);
+                assert_same_bits(&format!("{rows} rows at a time of {g:?}"), dw, &whole);
+            });
         }
     }
 }

@@ -12,10 +12,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use striate_data::{Batch, Check, DataSet, LeftOut, Loader, LoaderOptions, OpenOptions, StageTimes};
-use striate_engine::{Memory, Parameters, Request, Scheme};
+use striate_engine::{Memory, Parameters, Precision, Request, Scheme};
 use striate_graph::Graph;
 use striate_kernels::Cpu;
-use striate_train::{Config, Stepper, Wishes};
+use striate_train::{Config, Economy, Stepper, Wishes};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -208,7 +208,9 @@ impl Run<'_> {
     /// Images a second of the training step, on images in memory.
     fn training(&self) -> Result<f64> {
         let (graph, cpu, batch, seconds) = (&self.graph, &self.cpu, self.batch, self.seconds);
-        Ok(Measurement { graph, cpu, batch, seconds, nodes: false, algorithm: None }.train()?.speed())
+        let (precision, economy) = (Precision::F32, Economy::NONE);
+        let m = Measurement { graph, cpu, batch, seconds, nodes: false, algorithm: None, precision, economy };
+        Ok(m.train()?.speed())
     }
 
     /// The loader and the training step at once.

@@ -6,9 +6,9 @@ use striate_graph::layers::{AvgPool, MaxPool};
 use striate_graph::{AnyLayer, Graph, Node, Shape, Window};
 use striate_kernels::{
     Activation, Algorithm, Buffer, ConvGeometry, Convolution, Cpu, Destination, Epilogue, GradientSlot, LocalResponse,
-    PoolGeometry, WeightGradient, avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics,
-    global_avg_pool_backward, global_avg_pool_forward, local_response_norm, local_response_norm_backward,
-    max_pool_backward, max_pool_forward, normalise_activate, normalise_activate_backward, uniform,
+    Normalised, PoolGeometry, WeightGradient, avg_pool_backward, avg_pool_forward, batch_norm_scratch,
+    channel_statistics, global_avg_pool_backward, global_avg_pool_forward, local_response_norm,
+    local_response_norm_backward, max_pool_backward, max_pool_forward, normalise_activate, uniform,
 };
 
 /// A layer's arithmetic for a batch, as the kernels see it.
@@ -314,8 +314,9 @@ impl Clock<'_> {
         let backward = self.least(|| {
             let (dx, s) = (Some(GradientSlot::assign(&mut dx)), &mut scratch);
             let (dg, db) = (&mut dgamma, &mut dbeta);
-            let (m, i, g, b) = (&mean, &inv_std, &gamma, &beta);
-            normalise_activate_backward(cpu, &x, &[], &dy, c, m, i, g, b, relu, dx, None, dg, db, s);
+            let (mean, inv_std, gamma, beta) = (&*mean, &*inv_std, &*gamma, &*beta);
+            let normalised = Normalised { x: &x, y: &[], dy: &dy, c, mean, inv_std, gamma, beta, activation: relu };
+            normalised.backward(cpu, dx, None, dg, db, s);
         });
         both(forward, backward)
     }

@@ -8,8 +8,9 @@ use crate::timing::{self, HEADER, Measurement, Peak, Timing};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use striate_engine::{Memory, Request};
+use striate_engine::{Memory, Precision, Request};
 use striate_graph::Graph;
+use striate_train::Economy;
 
 /// One way of doing it.
 pub struct Alternative {
@@ -68,7 +69,7 @@ impl Report {
         for group in &report.groups {
             let mut timings = Vec::new();
             for a in &group.alternatives {
-                must_fit_to_predict(&a.graph, batch)?;
+                must_fit_to_predict(&a.graph, batch, Precision::F32)?;
                 bar.at(done, || a.name.clone());
                 let measurement = Measurement {
                     graph: &a.graph,
@@ -77,6 +78,8 @@ impl Report {
                     seconds: common.seconds,
                     nodes: true,
                     algorithm: None,
+                    precision: Precision::F32,
+                    economy: Economy::NONE,
                 };
                 timings.push(measurement.predict()?);
                 done += 1;

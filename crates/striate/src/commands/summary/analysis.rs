@@ -1,8 +1,7 @@
 //! What `striate summary` says of a network, computed once for the table and the object.
 
-use crate::commands::Precision;
 use anyhow::Result;
-use striate_engine::{Memory, Request};
+use striate_engine::{Memory, Precision, Request};
 use striate_graph::{Graph, Node, ReceptiveField, Totals};
 
 /// A network with its figures at a batch and in a number format.
@@ -18,6 +17,16 @@ pub struct Analysis<'a> {
     pub predict_bytes: usize,
     /// Bytes that training takes beside the weights: with a gradient and a momentum for each.
     pub train_bytes: usize,
+    /// The same if what is cheap is computed again.
+    pub least_train_bytes: usize,
+}
+
+/// Bytes of an activation.
+fn value_bytes(precision: Precision) -> usize {
+    match precision {
+        Precision::F32 => 4,
+        Precision::Bf16 => 2,
+    }
 }
 
 /// A layer with its figures.
@@ -38,12 +47,14 @@ pub struct LayerFigures<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    /// Computes the figures. In bf16 they are an estimate: activations and weights of 2 bytes in the buffers of f32; work
-    /// space, and the gradient and momentum of each parameter, as they are.
+    /// Computes the figures. In bf16 activations and their gradients take two bytes; parameters, their gradients and momenta
+    /// take four all the same.
     pub fn new(graph: &'a Graph, batch: usize, precision: Precision) -> Result<Analysis<'a>> {
-        let of = |request: &Request| Memory::of(graph, request);
-        let (predict, train) = (of(&Request::predict(batch))?, of(&Request::train(graph, batch))?);
-        let beside_weights = |m: Memory| m.buffers * precision.bytes() / 4 + m.scratch + m.prepared;
+        let of = |request: Request| Memory::of(graph, &Request { precision, ..request }).map(|m| m.total());
+        let predict_bytes = of(Request::predict(batch))?;
+        let trained = 8 * graph.parameter_count();
+        let train = |recompute| of(Request { recompute, ..Request::train(graph, batch) }).map(|bytes| bytes + trained);
+        let (train_bytes, least_train_bytes) = (train(false)?, train(true)?);
         let (training, predicting) = (graph.training_multiply_adds(), graph.predicting());
         let fields = graph.receptive_fields();
         let layers = graph.nodes().iter().enumerate().map(|(i, node)| LayerFigures {
@@ -51,7 +62,7 @@ impl<'a> Analysis<'a> {
             inputs: node.inputs.iter().map(|&id| graph.node(id).name.as_str()).collect(),
             multiply_adds: graph.node_multiply_adds(node),
             training_multiply_adds: training[i],
-            activation_bytes: batch * node.shape.len() * precision.bytes(),
+            activation_bytes: batch * node.shape.len() * value_bytes(precision),
             field: fields[i],
             formula: graph.size_formula(node),
             auxiliary: !predicting[i],
@@ -62,8 +73,9 @@ impl<'a> Analysis<'a> {
             totals: graph.totals(),
             layers: layers.collect(),
             classifier: graph.classifier().into_iter().map(|id| graph.node(id).name.as_str()).collect(),
-            predict_bytes: beside_weights(predict),
-            train_bytes: beside_weights(train) + 8 * graph.parameter_count(),
+            predict_bytes,
+            train_bytes,
+            least_train_bytes,
             graph,
         })
     }
@@ -80,7 +92,7 @@ impl<'a> Analysis<'a> {
 
     /// Bytes of all values, in memory and in a file.
     pub fn weights_bytes(&self) -> usize {
-        self.total() * self.precision.bytes()
+        4 * self.total()
     }
 
     /// Of a step at the batch.

@@ -2,6 +2,7 @@
 
 use super::analysis::{Analysis, LayerFigures};
 use serde_json::{Value, json};
+use striate_train::precision_name;
 
 pub fn object(a: &Analysis<'_>) -> Value {
     let t = &a.totals;
@@ -13,8 +14,9 @@ pub fn object(a: &Analysis<'_>) -> Value {
         "multiply_adds": t.multiply_adds, "flops": t.multiply_adds.saturating_mul(2),
         "auxiliary_multiply_adds": t.auxiliary_multiply_adds,
         "training_multiply_adds": a.training_multiply_adds(),
-        "batch": a.batch, "precision": a.precision.name(), "estimate": a.precision.is_estimate(),
+        "batch": a.batch, "precision": precision_name(a.precision), "estimate": false,
         "weights_bytes": a.weights_bytes(), "predict_bytes": a.predict_bytes, "train_bytes": a.train_bytes,
+        "least_train_bytes": a.least_train_bytes,
         "layers": a.layers.iter().map(|l| layer(a, l)).collect::<Vec<_>>(),
     })
 }

@@ -5,6 +5,7 @@ use crate::commands::{print_line, print_table};
 use crate::figures::{bytes, decimal, shortened, thousands};
 use anyhow::Result;
 use striate_graph::{ReceptiveField, Span};
+use striate_train::precision_name;
 
 /// Columns that the plain table takes at most, as far as shortening attributes can make it; --wide has them whole.
 const COLUMNS: usize = 110;
@@ -106,12 +107,15 @@ fn cost(a: &Analysis<'_>) -> Result<()> {
 }
 
 fn memory(a: &Analysis<'_>) -> Result<()> {
-    let (batch, precision) = (a.batch, a.precision.name());
-    let [weights, predict, train] = [a.weights_bytes(), a.predict_bytes, a.train_bytes].map(bytes);
-    print_line(&format!("memory          {weights} of weights in {precision}, as in a file"))?;
-    print_line(&format!("                {predict} more to predict, {train} more to train at batch {batch}"))?;
-    if a.precision.is_estimate() {
-        print_line("                estimates: this version computes in f32, and so it takes about twice as much")?;
+    let (batch, precision) = (a.batch, precision_name(a.precision));
+    let [weights, predict, train, least] =
+        [a.weights_bytes(), a.predict_bytes, a.train_bytes, a.least_train_bytes].map(bytes);
+    print_line(&format!("memory          {weights} of weights, as in a file"))?;
+    print_line(&format!(
+        "                {predict} more to predict, {train} more to train at batch {batch} in {precision}"
+    ))?;
+    if a.least_train_bytes < a.train_bytes {
+        print_line(&format!("                {least} to train, if what is cheap is computed again"))?;
     }
     Ok(())
 }

@@ -1,0 +1,128 @@
+//! Convolutions on matrix tiles (AMX-BF16): where input and output are kept as bf16, they are read and written as they are,
+//! without being widened. Weights are rounded to bf16, sums are f32.
+
+use crate::arena::carve;
+use crate::half::stored;
+use crate::parameters::Parameters;
+use crate::program::Conv;
+use crate::session::Session;
+use smallvec::SmallVec;
+use std::ops::Range;
+use striate_graph::NodeId;
+use striate_kernels::{
+    AmxConvolution, AmxWeightGradient, Bf16Destination, Bf16Epilogue, ConvGeometry, halves, halves_mut,
+};
+
+/// How a convolution runs on tiles. What is `None` and wanted all the same is computed in f32.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TilePlan {
+    pub(crate) forward: AmxConvolution,
+    pub(crate) data: Option<AmxConvolution>,
+    pub(crate) weight: Option<AmxWeightGradient>,
+}
+
+impl TilePlan {
+    /// Where the convolution can run on tiles, with the gradients that are wanted.
+    pub(crate) fn new(g: &ConvGeometry, data: bool, weight: bool) -> Option<TilePlan> {
+        Some(TilePlan {
+            forward: AmxConvolution::plan(g)?,
+            data: data.then(|| AmxConvolution::data_gradient(g)).flatten(),
+            weight: weight.then(|| AmxWeightGradient::plan(g)).flatten(),
+        })
+    }
+
+    /// Floats of prepared weights.
+    pub(crate) fn prepared_len(&self) -> usize {
+        stored(self.forward.prepared_len(), true)
+    }
+
+    /// Floats of work space, with the weights where these are prepared in each step.
+    pub(crate) fn scratch(&self, threads: usize, training: bool) -> usize {
+        let kept = if training { self.prepared_len().next_multiple_of(16) } else { 0 };
+        let turned = |data: AmxConvolution| stored(data.prepared_len(), true).next_multiple_of(16);
+        let data = self.data.map_or(0, |data| turned(data) + data.scratch(threads));
+        let weight = self.weight.map_or(0, |weight| weight.scratch(threads));
+        (kept + self.forward.scratch(threads)).max(data).max(weight)
+    }
+}
+
+impl Session {
+    /// The tiles' plan of a step that runs on them.
+    pub(crate) fn on_tiles(&self, step: usize) -> Option<TilePlan> {
+        self.plan.steps[step].conv.as_ref().and_then(|conv| conv.tiles)
+    }
+
+    pub(crate) fn forward_tiles(&mut self, p: &Parameters, step: usize, conv: &Conv, tiles: &TilePlan) {
+        let planned = &self.plan.steps[step];
+        let (Some(plan), output) = (&planned.conv, planned.step.output()) else { unreachable!("it is planned") };
+        let input = self.plan.program.root[self.graph.node(conv.conv).inputs[0].index()];
+        let residual = conv.residual.map(|id| self.plan.program.root[id.index()]);
+        let own = residual == Some(input);
+        let mut ranges: SmallVec<[Range<usize>; 12]> = SmallVec::new();
+        ranges.extend([self.kept_at(output, false), self.kept_at(input, false), self.plan.scratch.clone()]);
+        ranges.extend(residual.filter(|_| !own).map(|id| self.kept_at(id, false)));
+        let (x_part, y_part) = (self.part(input), self.part(output));
+        let forward = tiles.forward.batch(self.turn.len());
+        let (training, first) = (self.request.training, self.turn.start == 0);
+        let mut slices = carve(&mut self.arena, &ranges);
+        let other = if slices.len() > 3 { slices.pop().map(|s| &halves(s)[y_part.clone()]) } else { None };
+        let [y, x, scratch] = &mut slices[..] else { unreachable!("three ranges are left") };
+        let x = &halves(x)[x_part];
+        let params = p.of(conv.conv);
+        let kept = if training { tiles.prepared_len().next_multiple_of(16) } else { 0 };
+        let (made, scratch) = scratch.split_at_mut(kept);
+        let len = forward.prepared_len();
+        let weights = if training {
+            let made = &mut halves_mut(made)[..len];
+            if first {
+                forward.prepare(&self.cpu, &params[0], None, made);
+            }
+            &*made
+        } else {
+            &halves(&self.prepared[plan.prepared.clone()])[..len]
+        };
+        let bias = match conv.folded {
+            Some(_) => Some(&self.prepared[plan.bias.clone()]),
+            None => params.get(1).map(Vec::as_slice),
+        };
+        let residual = residual.and(if own { Some(x) } else { other });
+        let epilogue = Bf16Epilogue { bias, residual, activation: conv.activation };
+        let channels = self.graph.node(output).shape.c;
+        let mut to = Bf16Destination::assign(&mut halves_mut(y)[y_part], channels);
+        forward.run(&self.cpu, x, weights, &epilogue, &mut to, scratch);
+    }
+
+    /// Writes, or adds to, the gradient by the input.
+    pub(crate) fn data_tiles(
+        &mut self,
+        p: &Parameters,
+        conv: NodeId,
+        output: NodeId,
+        data: AmxConvolution,
+        adds: bool,
+    ) {
+        let input = self.plan.program.root[self.graph.node(conv).inputs[0].index()];
+        let ranges = [self.kept_at(output, true), self.kept_at(input, true), self.plan.scratch.clone()];
+        let (dx_part, dy_part) = (self.part(input), self.part(output));
+        let data = data.batch(self.turn.len());
+        let mut slices = carve(&mut self.arena, &ranges);
+        let [dy, dx, scratch] = &mut slices[..] else { unreachable!("three ranges") };
+        let (made, scratch) = scratch.split_at_mut(stored(data.prepared_len(), true).next_multiple_of(16));
+        let made = &mut halves_mut(made)[..data.prepared_len()];
+        data.prepare(&self.cpu, &p.of(conv)[0], None, made);
+        let channels = self.graph.node(input).shape.c;
+        let mut to = Bf16Destination { adds, ..Bf16Destination::assign(&mut halves_mut(dx)[dx_part], channels) };
+        data.run(&self.cpu, &halves(dy)[dy_part], made, &Bf16Epilogue::default(), &mut to, scratch);
+    }
+
+    /// Assigns the gradient by the weights, or adds to it in later turns.
+    pub(crate) fn weight_tiles(&mut self, conv: NodeId, output: NodeId, weight: AmxWeightGradient, dw: &mut [f32]) {
+        let input = self.plan.program.root[self.graph.node(conv).inputs[0].index()];
+        let ranges = [self.kept_at(output, true), self.kept_at(input, false), self.plan.scratch.clone()];
+        let (x_part, dy_part) = (self.part(input), self.part(output));
+        let (weight, adds) = (weight.batch(self.turn.len()), self.turn.start > 0);
+        let mut slices = carve(&mut self.arena, &ranges);
+        let [dy, x, scratch] = &mut slices[..] else { unreachable!("three ranges") };
+        weight.run(&self.cpu, &halves(x)[x_part], &halves(dy)[dy_part], dw, adds, scratch);
+    }
+}
