@@ -84,22 +84,6 @@ impl ModelFile {
     }
 }
 
-/// Writes a model file from where its values are, whole or not at all.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn write_model(
-    path: &Path,
-    graph: &Graph,
-    details: &Map<String, Value>,
-    tensors: &[TensorRef<'_>],
-) -> Result<(), WeightsError> {
-    let content = |why: String| WeightsError::Content { path: path.to_path_buf(), why };
-    let network: Value = serde_json::from_str(&graph.to_json()).map_err(|e| content(e.to_string()))?;
-    let document = serde_json::json!({"version": VERSION, "network": network, "details": details});
-    write_atomic(path, |w| tensor_file::write(w, KEY, &document, tensors))
-}
-
 /// The tensors that the network asks for, in the file's order. What the network declares is compared with what the file holds
 /// before anything is allocated by it.
 fn tensors(mut file: impl Read, header: &Header, graph: &Graph) -> Result<BTreeMap<String, Tensor>, Problem> {

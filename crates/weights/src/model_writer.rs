@@ -109,7 +109,7 @@ mod tests {
         let (w, b) = (bytes(&values), bytes(&values[..70]));
         let view = |shape: &[usize], bytes| TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
         let views = [("fc.weight", view(&weight, &w)), ("fc.bias", view(&bias, &b))];
-        let entry = HashMap::from([(key.to_owned(), document.to_string())]);
+        let entry = HashMap::from([(KEY.to_owned(), document.to_string())]);
         assert!(safetensors::serialize(views, Some(entry)).unwrap() == written);
     }
 

@@ -8,7 +8,7 @@ use crate::figures::{duration, percent, thousands};
 use crate::progress::{Bar, remark};
 use anyhow::Result;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,35 @@ use std::time::{Duration, Instant};
 use striate_data::{DataSet, LeftOut, LoaderOptions};
 use striate_engine::Precision;
 use striate_train::{
-    Config, Decision, Demand, EpochRow, Job, Model, Outcome, PrecisionWish, RunDir, Score, StepReport, Watch, Wishes,
+    Checkpoint, Config, Decision, Demand, EpochRow, Job, Model, Outcome, PrecisionWish, RunDir, Score, StepReport,
+    Watch, Wishes,
 };
+
+/// What a run that goes on has from its configuration.
+const RUN_OPTIONS: [&str; 22] = [
+    "data",
+    "model",
+    "batch",
+    "imgsz",
+    "alpha",
+    "shortcut",
+    "padding",
+    "no_heads",
+    "lr",
+    "optimizer",
+    "weight_decay",
+    "schedule",
+    "warmup",
+    "fit",
+    "shift",
+    "flip",
+    "seed",
+    "out",
+    "name",
+    "memory_limit",
+    "precision",
+    "val_share",
+];
 
 /// Train a network on a folder of images, or on the built-in digits
 #[derive(clap::Args)]
@@ -32,14 +59,26 @@ Examples:
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
   striate train photos/ --model resnet50 --batch 64 --memory-limit 4GB
+  striate train --resume runs/train/resnet20               # where it was stopped, by whatever
+  striate train --resume runs/train/resnet20 --epochs 50   # a finished run of 30 gets 20 more
 
-The run's folder, runs/train/<name>, holds config.toml, metrics.csv and weights/{best,last}.safetensors. \
+The run's folder, runs/train/<name>, holds config.toml, metrics.csv, weights/{best,last}.safetensors and checkpoint/. \
+Epochs that a run is extended by are a cycle of their own: their learning rate falls from a fifth of the highest to 0 along half \
+a cosine, or stays what it was last where the schedule does not end at 0. A run whose loss is no longer a number is taken \
+back to its last checkpoint and goes on at half the rate, three times at most. \
 With --json the last line on stdout is {\"accuracy\", \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"run\", \"model\", …}: \
 the score of the best epoch on the validation images; `test` beside it, where the data has a test part; `memory`, \
 what was expected and what was measured, in bytes.")]
 pub struct Args {
     /// The data set
-    data: String,
+    #[arg(required_unless_present = "resume")]
+    data: Option<String>,
+    /// Go on with a run where it was stopped, to the bit as if it never had been; with --epochs, to that many epochs in all
+    #[arg(long, value_name = "RUN", conflicts_with_all = RUN_OPTIONS)]
+    resume: Option<PathBuf>,
+    /// Seconds between checkpoints, beside those at the end of every epoch
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    checkpoint_every: u64,
     /// The architecture (`striate models` lists them) [default: by the size and colour of the images]
     #[arg(short, long, value_name = "NAME")]
     model: Option<String>,
@@ -100,6 +139,15 @@ pub struct Args {
     data_args: DataArgs,
 }
 
+/// What is about to be done.
+struct Plan {
+    data: DataSet,
+    config: Config,
+    run: RunDir,
+    budget: Budget,
+    resume: Option<Checkpoint>,
+}
+
 /// Batches that are in memory at once: the one in use, and those that are made ahead.
 fn batches() -> usize {
     1 + LoaderOptions::default().ahead
@@ -112,14 +160,12 @@ impl Args {
     /// Trains.
     pub fn run(self) -> Result<ExitCode> {
         let cpu = self.machine.cpu()?;
-        let data = self.data_args.open(&self.data, self.seed, self.data_args.val_share)?;
-        describe(&data);
         let stop = stop_on_interrupt()?;
-        let mut config = Config::choose(&data, &self.wishes())?;
-        let budget = self.announce(&mut config, &data)?;
-        remark("measuring the images' mean and deviation");
-        config.measure(&data, self.data_args.limits(), self.data_args.workers())?;
-        let mut run = RunDir::create(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
+        let Plan { data, config, mut run, budget, resume } = match (&self.resume, &self.data) {
+            (Some(path), _) => self.go_on(path)?,
+            (None, Some(data)) => self.begin(data)?,
+            (None, None) => unreachable!("the command line asks for one of them"),
+        };
         remark(&format!("run {}", run.path().display()));
         let job = Job {
             config: &config,
@@ -129,8 +175,10 @@ impl Args {
             limits: self.data_args.limits(),
             stop: &stop,
             fast_in_bf16: fast_in_bf16(&cpu),
+            resume,
+            checkpoint_every: Duration::from_secs(self.checkpoint_every),
         };
-        let mut watch = Lines { bar: Bar::new(), epochs: config.epochs, precision: &self.precision };
+        let mut watch = Lines { bar: Bar::new(), epochs: config.total_epochs(), precision: &self.precision };
         let outcome = striate_train::train(&job, &mut run, &mut watch);
         watch.bar.end();
         let outcome = outcome?;
@@ -138,6 +186,55 @@ impl Args {
         let test = if scored { self.test(&outcome, &data, cpu, &config)? } else { None };
         self.report(&outcome, test, &data, &run, &budget)?;
         Ok(if outcome.stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// A new run.
+    fn begin(&self, data: &str) -> Result<Plan> {
+        let data = self.data_args.open(data, self.seed, self.data_args.val_share)?;
+        describe(&data);
+        let mut config = Config::choose(&data, &self.wishes())?;
+        Args::announce(&config, &data)?;
+        let budget = self.make_fit(&config, &data, false)?;
+        config.save(budget.choice.economy);
+        remark("measuring the images' mean and deviation");
+        config.measure(&data, self.data_args.limits(), self.data_args.workers())?;
+        let run = RunDir::create(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
+        Ok(Plan { data, config, run, budget, resume: None })
+    }
+
+    /// A run that exists, from its last checkpoint on.
+    fn go_on(&self, path: &Path) -> Result<Plan> {
+        let run = RunDir::open(path)?;
+        let mut config: Config = run.config()?;
+        let checkpoint = Checkpoint::read(&run.checkpoints(), |e| remark(&format!("warning: {e}")))?;
+        let data = self.data_args.open(&config.data, config.seed, config.val_share)?;
+        describe(&data);
+        if data.fingerprint != config.fingerprint {
+            anyhow::bail!(
+                "{}: the data {} are not those that the run was begun with (their fingerprint is {}, not {}): its epochs \
+                 would not be what they were",
+                path.display(),
+                config.data,
+                data.fingerprint,
+                config.fingerprint
+            );
+        }
+        let planned = config.total_epochs();
+        config.extend(self.epochs.unwrap_or(planned))?;
+        let (done, all) = (checkpoint.progress.epoch - 1, config.total_epochs());
+        if done >= all {
+            anyhow::bail!("{}: all {all} epochs are done; --epochs N, above {all}, extends the run", path.display());
+        }
+        Args::announce(&config, &data)?;
+        if all > planned {
+            remark(&format!(
+                "extended by {} epochs: a cycle of their own, whose learning rate falls from a fifth of the highest, or stays",
+                all - planned
+            ));
+        }
+        let budget = self.make_fit(&config, &data, true)?;
+        remark(&format!("goes on in epoch {}, after {} steps", done + 1, thousands(checkpoint.progress.steps)));
+        Ok(Plan { data, config, run, budget, resume: Some(checkpoint) })
     }
 
     fn wishes(&self) -> Wishes {
@@ -161,8 +258,8 @@ impl Args {
         }
     }
 
-    /// Says what will be done, and makes it fit into memory.
-    fn announce(&self, c: &mut Config, data: &DataSet) -> Result<Budget> {
+    /// Says what will be done.
+    fn announce(c: &Config, data: &DataSet) -> Result<()> {
         let graph = striate_zoo::build(&c.model, &c.options(data.classes.len()))?;
         let (count, macs) = (thousands(graph.parameter_count() as u64), thousands(graph.multiply_adds()));
         remark(&format!("{}: {count} parameters, {macs} multiply-adds an image, input {}", c.model, c.input()));
@@ -170,8 +267,14 @@ impl Args {
             striate_train::Rule::Sgd { .. } => "sgd",
             striate_train::Rule::AdamW { .. } => "adamw",
         };
-        let (epochs, batch, lr, seed) = (c.epochs, c.batch, c.learning_rate, c.seed);
+        let (epochs, batch, lr, seed) = (c.total_epochs(), c.batch, c.learning_rate, c.seed);
         remark(&format!("{epochs} epochs, batch {batch}, {optimizer} at up to {lr}, seed {seed}"));
+        Ok(())
+    }
+
+    /// What the run takes, and how it is made to fit into memory: as it was before, for one that goes on.
+    fn make_fit(&self, c: &Config, data: &DataSet, goes_on: bool) -> Result<Budget> {
+        let graph = striate_zoo::build(&c.model, &c.options(data.classes.len()))?;
         let picture = data.typical.width as usize * data.typical.height as usize * usize::from(data.typical.channels);
         let demand = Demand {
             graph: &graph,
@@ -185,9 +288,15 @@ impl Args {
             pictures: COPIES * self.data_args.workers() * picture,
             program: program(),
         };
-        let budget = self.memory.choose(&demand)?;
+        let budget = if goes_on {
+            let need = demand.need(c.economy())?;
+            let mut budget = self.memory.must_fit(need)?;
+            budget.choice.economy = c.economy();
+            budget
+        } else {
+            self.memory.choose(&demand)?
+        };
         budget.announce(&graph, demand.batch);
-        c.save(budget.choice.economy);
         Ok(budget)
     }
 
@@ -319,6 +428,10 @@ impl Watch for Lines<'_> {
             "epoch {epoch:width$}/{epochs}  loss {loss:.4} acc {accuracy}{val}  lr {lr:.2e}  {speed:.0} images/s  left {}{star}",
             duration(left)
         ));
+    }
+
+    fn note(&mut self, what: &str) {
+        self.bar.line(what);
     }
 
     fn left_out(&mut self, files: &[LeftOut]) {
