@@ -8,7 +8,7 @@ use striate_graph::layers::{
     Add, AvgPool, BatchNorm, Concat, Conv, Flatten, GlobalAvgPool, Linear, LocalResponseNorm, MaxPool, Relu, Relu6,
 };
 use striate_graph::{Builder, Graph, Shape};
-use striate_kernels::{Algorithm, Cpu, Isa, uniform};
+use striate_kernels::{Algorithm, Bf16, Cpu, Isa, uniform};
 use striate_zoo::{Options, find};
 
 fn noise(seed: u64, len: usize) -> Vec<f32> {
@@ -91,7 +91,7 @@ fn what_bf16_can_hold_comes_out_the_same_bit_for_bit() {
 }
 
 #[test]
-fn matrix_tiles_give_the_same_whole_numbers() {
+fn products_of_bf16_give_the_same_whole_numbers() {
     let graph = Arc::new(whole_numbers());
     let mut p = Parameters::init(&graph, Scheme::He, 5);
     for (i, (_, _, values)) in p.iter_mut().enumerate() {
@@ -103,39 +103,45 @@ fn matrix_tiles_give_the_same_whole_numbers() {
     let dy = few(8, batch * graph.output().shape.len(), &[1.0, -1.0]);
     let cpu = Arc::new(Cpu::new(2).unwrap());
     let full = Request { algorithm: Some(Algorithm::Direct), ..Request::train(&graph, batch) };
-    let tiles = Request { precision: Precision::Bf16, tiles: Some(true), ..full.clone() };
     let (logits, gradients, _) = step(&graph, &cpu, &p, &x, &dy, &full);
-    let (tile_logits, tile_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &tiles);
-    assert_eq!(tile_logits, logits);
-    for ((name, _, found), (_, _, expected)) in tile_gradients.iter().zip(gradients.iter()) {
-        assert_eq!(found, expected, "{name}");
+    // Two of the four convolutions are multiplied on tiles: the third is depthwise, the last has an output that flattens to a
+    // vector. As dot products at least one is cheaper.
+    for (way, least) in [(Bf16::Amx, 2), (Bf16::Dot, 1)] {
+        let half = Request { precision: Precision::Bf16, bf16: Some(way), ..full.clone() };
+        let (half_logits, half_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &half);
+        assert_eq!(half_logits, logits, "{way:?}");
+        for ((name, _, found), (_, _, expected)) in half_gradients.iter().zip(gradients.iter()) {
+            assert_eq!(found, expected, "{way:?}: {name}");
+        }
+        let session = Session::new(graph.clone(), cpu.clone(), &half).unwrap();
+        let multiplied = session.steps().iter().filter(|s| s.products).count();
+        assert!(multiplied >= least, "{way:?}: {multiplied} steps");
+        let predict = Request { precision: Precision::Bf16, bf16: Some(way), ..Request::predict(batch) };
+        let mut session = Session::new(graph.clone(), cpu.clone(), &predict).unwrap();
+        assert_eq!(session.forward(&p, &x, batch, 3).unwrap(), logits, "{way:?}");
     }
-    let session = Session::new(graph.clone(), cpu.clone(), &tiles).unwrap();
-    // Two of the four convolutions: the third is depthwise, the last has an output that flattens to a vector.
-    assert!(session.steps().iter().filter(|s| s.tiles).count() >= 2);
-    let predict = Request { precision: Precision::Bf16, tiles: Some(true), ..Request::predict(batch) };
-    let mut session = Session::new(graph.clone(), cpu.clone(), &predict).unwrap();
-    assert_eq!(session.forward(&p, &x, batch, 3).unwrap(), logits);
 }
 
 #[test]
-fn matrix_tiles_round_weights_and_no_more() {
+fn products_of_bf16_round_weights_and_no_more() {
     let (graph, cpu) = (Arc::new(normalised()), Arc::new(Cpu::new(2).unwrap()));
     let (p, batch) = (Parameters::init(&graph, Scheme::He, 5), 40);
     let x = noise(7, batch * graph.input().shape.len());
     let dy = noise(8, batch * graph.output().shape.len());
-    let half = Request { precision: Precision::Bf16, tiles: Some(false), ..Request::train(&graph, batch) };
+    let half = Request { precision: Precision::Bf16, bf16: Some(Bf16::Widened), ..Request::train(&graph, batch) };
     let (logits, gradients, _) = step(&graph, &cpu, &p, &x, &dy, &half);
-    let tiles = Request { tiles: Some(true), ..half };
-    let (tile_logits, tile_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &tiles);
-    // As where activations are rounded (below): once more for each convolution.
-    let bound = 4.0 * (4.0 * 8.0_f64).sqrt() / 512.0;
-    let off = distance(&tile_logits, &logits);
-    assert!(off > 0.0 && off < bound, "logits are off by {off}");
-    for ((name, _, found), (_, _, expected)) in tile_gradients.iter().zip(gradients.iter()) {
-        let off = distance(found, expected);
-        let skipped = name == "conv2.bias" || name.starts_with("bn0");
-        assert!(skipped || off < 4.0 * bound, "{name} is off by {off}, bound {}", 4.0 * bound);
+    for way in [Bf16::Amx, Bf16::Dot] {
+        let multiplied = Request { bf16: Some(way), ..half.clone() };
+        let (found_logits, found_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &multiplied);
+        // As where activations are rounded (below): once more for each convolution.
+        let bound = 4.0 * (4.0 * 8.0_f64).sqrt() / 512.0;
+        let off = distance(&found_logits, &logits);
+        assert!(off > 0.0 && off < bound, "{way:?}: logits are off by {off}");
+        for ((name, _, found), (_, _, expected)) in found_gradients.iter().zip(gradients.iter()) {
+            let off = distance(found, expected);
+            let skipped = name == "conv2.bias" || name.starts_with("bn0");
+            assert!(skipped || off < 4.0 * bound, "{way:?}: {name} is off by {off}, bound {}", 4.0 * bound);
+        }
     }
 }
 
