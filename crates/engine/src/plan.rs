@@ -269,7 +269,7 @@ impl Planner<'_> {
         let wants_data = in_sweep && self.gradient[node.inputs[0].index()];
         let data = wants_data.then(|| Convolution::data_gradient(isa, &g, request.algorithm));
         let weight = wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm));
-        let of = || TilePlan::new(self.bf16, &g, &forward, data.as_ref(), weight.as_ref());
+        let of = || TilePlan::new((self.bf16, request.bf16.is_some()), &g, &forward, data.as_ref(), weight.as_ref());
         let tiles = tiles.then(of).flatten();
         let on_tiles = tiles.and_then(|tiles| tiles.forward);
         if forward.moments_len().is_none() || on_tiles.is_some() {

@@ -31,7 +31,8 @@ pub struct Request {
     pub recompute: bool,
     /// How activations and their gradients are kept.
     pub precision: Precision,
-    /// How convolutions of bf16 are computed; `None` is what is best for the machine. What it lacks is emulated, which is slow.
+    /// How convolutions of bf16 are computed, all that can be; `None` is what is best for the machine and each of them. What the
+    /// machine lacks is emulated, which is slow.
     pub bf16: Option<Bf16>,
 }
 

@@ -23,10 +23,10 @@ pub(crate) struct TilePlan {
 }
 
 impl TilePlan {
-    /// Which of the passes that are wanted, planned in f32, multiply bf16 instead: on tiles all that can, as dot products those
-    /// that cost less so.
+    /// Which of the passes that are wanted, planned in f32, multiply bf16 instead: all that can where that is `asked` for, and on
+    /// tiles; as dot products those that cost less so.
     pub(crate) fn new(
-        way: Bf16,
+        (way, asked): (Bf16, bool),
         g: &ConvGeometry,
         forward: &Convolution,
         data: Option<&Convolution>,
@@ -35,7 +35,7 @@ impl TilePlan {
         /// Multiply-adds in the time that it takes to widen a bf16, or to narrow a float.
         const WIDENED: f64 = 3.0;
         let maps = g.n * (g.h * g.w * g.c_in + g.out_h * g.out_w * g.c_out);
-        let pays = |cost: f64, full: f64| way == Bf16::Amx || cost < full + WIDENED * maps as f64;
+        let pays = |cost: f64, full: f64| asked || way == Bf16::Amx || cost < full + WIDENED * maps as f64;
         let plan = TilePlan {
             forward: Bf16Convolution::plan(way, g).filter(|plan| pays(plan.cost(), forward.cost())),
             data: data

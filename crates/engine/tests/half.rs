@@ -104,9 +104,7 @@ fn products_of_bf16_give_the_same_whole_numbers() {
     let cpu = Arc::new(Cpu::new(2).unwrap());
     let full = Request { algorithm: Some(Algorithm::Direct), ..Request::train(&graph, batch) };
     let (logits, gradients, _) = step(&graph, &cpu, &p, &x, &dy, &full);
-    // Two of the four convolutions are multiplied on tiles: the third is depthwise, the last has an output that flattens to a
-    // vector. As dot products at least one is cheaper.
-    for (way, least) in [(Bf16::Amx, 2), (Bf16::Dot, 1)] {
+    for way in [Bf16::Amx, Bf16::Dot] {
         let half = Request { precision: Precision::Bf16, bf16: Some(way), ..full.clone() };
         let (half_logits, half_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &half);
         assert_eq!(half_logits, logits, "{way:?}");
@@ -114,8 +112,8 @@ fn products_of_bf16_give_the_same_whole_numbers() {
             assert_eq!(found, expected, "{way:?}: {name}");
         }
         let session = Session::new(graph.clone(), cpu.clone(), &half).unwrap();
-        let multiplied = session.steps().iter().filter(|s| s.products).count();
-        assert!(multiplied >= least, "{way:?}: {multiplied} steps");
+        // Two of the four convolutions: the third is depthwise, the last has an output that flattens to a vector.
+        assert!(session.steps().iter().filter(|s| s.products).count() >= 2, "{way:?}");
         let predict = Request { precision: Precision::Bf16, bf16: Some(way), ..Request::predict(batch) };
         let mut session = Session::new(graph.clone(), cpu.clone(), &predict).unwrap();
         assert_eq!(session.forward(&p, &x, batch, 3).unwrap(), logits, "{way:?}");
