@@ -216,10 +216,10 @@ impl Bf16Convolution {
     /// the machine's peak, which is half as fast.
     pub fn cost(&self) -> f64 {
         /// The share of the peak that the register tile reaches.
-        const DOTS: f64 = 0.8;
+        const DOTS: f64 = 0.95;
         /// Multiply-adds in the time in which a word is copied, a sum written, and one of the prepared weights read.
-        const WORD: f64 = 2.0;
-        const SUM: f64 = 2.0;
+        const WORD: f64 = 4.0;
+        const SUM: f64 = 14.0;
         const WEIGHT: f64 = 4.0;
         let (g, terms) = (&self.g, self.walk().runs * self.terms().next_multiple_of(2));
         let sums = (g.n * g.out_h * g.out_w * self.panels() * PANEL) as f64;

@@ -116,7 +116,7 @@ impl Bf16WeightGradient {
     /// The estimated cost of dot products, as of [`super::Bf16Convolution::cost`].
     pub fn cost(&self) -> f64 {
         /// The share of the peak that the register tile reaches.
-        const DOTS: f64 = 0.8;
+        const DOTS: f64 = 0.95;
         /// Multiply-adds in the time in which a word of x or dy is brought into strips, and a sum of a copy is added.
         const INPUT: f64 = 2.0;
         const OUTPUT: f64 = 4.0;
