@@ -126,10 +126,10 @@ impl Session {
         }
         let epilogue = Epilogue { bias, residual, activation: conv.activation };
         let moments = |images: usize| conv.gathers.and(plan.forward.batch(images).moments_len()).unwrap_or(0);
-        let turns = Stage { steps: 0..0, images: planned.images }.turns(self.batch);
-        let before: usize = turns.take_while(|t| t.start < self.turn.start).map(|t| moments(t.len())).sum();
+        let turns = || Stage { steps: 0..0, images: planned.images }.turns(self.batch);
+        let before: usize = turns().take_while(|t| t.start < self.turn.start).map(|t| moments(t.len())).sum();
         let own = moments(self.turn.len());
-        let room = self.batch.div_ceil(planned.images) * moments(planned.images);
+        let room: usize = turns().map(|t| moments(t.len())).sum();
         let (blocks, scratch) = scratch.split_at_mut(room.next_multiple_of(16));
         let mut to = Destination {
             values: output,

@@ -325,7 +325,9 @@ impl Planner<'_> {
             (Kind::Conv(conv), Some(plan)) => {
                 let node = self.graph.node(conv.conv);
                 let kept = if self.request.training { plan.forward.prepared_len() } else { 0 };
-                let moments = if conv.gathers.is_some() { plan.forward.moments_len().unwrap_or(0) } else { 0 };
+                // Fewer images may be cut into more blocks.
+                let gathered = |images: usize| conv.gathers.and(plan.forward.batch(images).moments_len());
+                let moments = (1..=batch).filter_map(gathered).max().unwrap_or(0);
                 let forward = kept + (turns * moments).next_multiple_of(16) + plan.forward.scratch(threads);
                 let turned = plan.data.as_ref().map_or(0, Convolution::prepared_len);
                 let data = plan.data.as_ref().map_or(0, |d| d.scratch(threads));

@@ -83,10 +83,11 @@ impl Session {
         ranges.extend([self.kept_at(output, false), self.kept_at(input, false), self.plan.scratch.clone()]);
         ranges.extend(residual.filter(|_| !own).map(|id| self.kept_at(id, false)));
         let (x_part, y_part) = (self.part(input), self.part(output));
+        let other_part = residual.map_or(0..0, |id| self.part(id));
         let forward = forward.batch(self.turn.len());
         let (training, first) = (self.request.training, self.turn.start == 0);
         let mut slices = carve(&mut self.arena, &ranges);
-        let other = if slices.len() > 3 { slices.pop().map(|s| &halves(s)[y_part.clone()]) } else { None };
+        let other = if slices.len() > 3 { slices.pop().map(|s| &halves(s)[other_part]) } else { None };
         let [y, x, scratch] = &mut slices[..] else { unreachable!("three ranges are left") };
         let x = &halves(x)[x_part];
         let params = p.of(conv.conv);
