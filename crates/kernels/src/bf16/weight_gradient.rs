@@ -40,17 +40,21 @@ impl Bf16WeightGradient {
     /// How to compute it that `way`; `None` where bf16 are widened, for groups of channels, kernel columns that lie apart, linear layers, whose gradient takes
     /// longer to write than to compute, and where there is nothing to compute.
     pub fn plan(way: Bf16, g: &ConvGeometry) -> Option<Self> {
-        /// Pixels of a block: enough for sums to stay in tiles, few enough for both operands to stay in a second-level cache.
+        /// Pixels of a block: enough for sums to stay in tiles, few enough for both operands to stay in a second-level cache; as
+        /// dot products, which are slower, so few that blocks are pieces enough without panels being cut, each part of
+        /// which fills its own strips.
         const PIXELS: usize = 1024;
+        const DOTS: usize = 256;
         let sizes = [g.n, g.h, g.w, g.c_in, g.out_h, g.out_w, g.c_out];
         if way == Bf16::Widened || g.groups != 1 || g.dilation[1] != 1 || g.is_linear() || sizes.contains(&0) {
             return None;
         }
         g.check_shape();
         let span = g.out_w.next_multiple_of(2);
-        let rows = (PIXELS / span).clamp(1, g.out_h);
+        let pixels = if way == Bf16::Dot { DOTS } else { PIXELS };
+        let rows = (pixels / span).clamp(1, g.out_h);
         let rows = g.out_h.div_ceil(g.out_h.div_ceil(rows));
-        let images = if rows == g.out_h { (PIXELS / (rows * span)).clamp(1, g.n) } else { 1 };
+        let images = if rows == g.out_h { (pixels / (rows * span)).clamp(1, g.n) } else { 1 };
         Some(Self { g: *g, way, images, rows })
     }
 
@@ -119,8 +123,8 @@ impl Bf16WeightGradient {
         const DOTS: f64 = 0.95;
         /// Multiply-adds in the time in which a word of x or dy is brought into strips, and a sum of a copy is added.
         const INPUT: f64 = 2.0;
-        const OUTPUT: f64 = 4.0;
-        const SUM: f64 = 8.0;
+        const OUTPUT: f64 = 8.0;
+        const SUM: f64 = 30.0;
         let (g, [wide, deep], sets) = (&self.g, self.panels(), self.sets());
         let slots = (g.n * g.out_h * self.span()) as f64;
         let (inputs, outputs) = ((deep * PANEL * sets[0] * g.stride[0]) as f64, (wide * PANEL * sets[1]) as f64);
