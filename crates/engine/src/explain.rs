@@ -16,8 +16,8 @@ pub struct StepPlan {
     pub images: usize,
     /// How its output is kept.
     pub precision: Precision,
-    /// Whether it runs on matrix tiles.
-    pub tiles: bool,
+    /// Whether it is a convolution that multiplies bf16 in some pass, on matrix tiles or as dot products.
+    pub products: bool,
     /// The concatenation that its output is written into.
     pub inside: Option<NodeId>,
     /// It is run again just before this node's backward pass, instead of its activations being kept.
@@ -49,7 +49,7 @@ impl Session {
                 nodes: planned.step.nodes.to_vec(),
                 images: planned.images,
                 precision: self.kept_as(planned.step.output()),
-                tiles: plan.is_some_and(|plan| plan.tiles.is_some()),
+                products: plan.is_some_and(|plan| plan.tiles.is_some()),
                 inside: self.plan.program.inside[planned.step.output().index()].map(|i| i.concat),
                 again_for: self.plan.steps.iter().find(|p| p.replays.contains(&i)).map(|p| p.step.output()),
                 forward: plan.map(|p| Choice { algorithm: p.forward.algorithm(), costs: p.forward.ways().collect() }),

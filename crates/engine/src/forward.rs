@@ -5,7 +5,6 @@ use crate::parameters::Parameters;
 use crate::program::{Conv, Kind, Norm};
 use crate::session::{Session, Slices};
 use crate::stages::Stage;
-use crate::tiles::TilePlan;
 use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Forward, Graph, NodeId, Setting};
@@ -28,11 +27,11 @@ impl Session {
             let [prepared, bias] =
                 self.prepared.get_disjoint_mut([plan.prepared.clone(), plan.bias.clone()]).unwrap_or_default();
             let scale = conv.folded.map(|norm| fold(&self.graph, p, conv.conv, norm, bias));
-            match (&plan.half, &plan.tiles) {
+            match (&plan.half, plan.tiles.and_then(|tiles| tiles.forward)) {
                 (Some(half), _) => {
                     half.prepare(&self.cpu, weight, scale.as_deref(), &mut halves_mut(prepared)[..half.prepared_len()]);
                 }
-                (None, Some(TilePlan { forward, .. })) => {
+                (None, Some(forward)) => {
                     let prepared = &mut halves_mut(prepared)[..forward.prepared_len()];
                     forward.prepare(&self.cpu, weight, scale.as_deref(), prepared);
                 }
@@ -51,8 +50,8 @@ impl Session {
         self.widen_forward(step);
         match kind {
             Kind::Layer => self.forward_layer(p, output),
-            Kind::Conv(conv) => match self.on_tiles(step) {
-                Some(tiles) => self.forward_tiles(p, step, &conv, &tiles),
+            Kind::Conv(conv) => match self.forward_on_tiles(step) {
+                Some(forward) => self.forward_tiles(p, step, &conv, forward),
                 None => self.forward_conv(p, step, &conv),
             },
             Kind::Norm(norm) => self.forward_norm(p, output, &norm),
@@ -127,10 +126,10 @@ impl Session {
         }
         let epilogue = Epilogue { bias, residual, activation: conv.activation };
         let moments = |images: usize| conv.gathers.and(plan.forward.batch(images).moments_len()).unwrap_or(0);
-        let turns = Stage { steps: 0..0, images: planned.images }.turns(self.batch);
-        let before: usize = turns.take_while(|t| t.start < self.turn.start).map(|t| moments(t.len())).sum();
+        let turns = || Stage { steps: 0..0, images: planned.images }.turns(self.batch);
+        let before: usize = turns().take_while(|t| t.start < self.turn.start).map(|t| moments(t.len())).sum();
         let own = moments(self.turn.len());
-        let room = self.batch.div_ceil(planned.images) * moments(planned.images);
+        let room: usize = turns().map(|t| moments(t.len())).sum();
         let (blocks, scratch) = scratch.split_at_mut(room.next_multiple_of(16));
         let mut to = Destination {
             values: output,

@@ -18,7 +18,7 @@ pub(crate) fn stored(len: usize, half: bool) -> usize {
 }
 
 /// For each node, whether its activations and the gradient by them are kept as bf16: maps, of which there are many, in
-/// training, on matrix tiles, and where a prediction keeps them from stage to stage. Vectors, what is asked for, what is written in parts
+/// training, where bf16 are multiplied, and where a prediction keeps them from stage to stage. Vectors, what is asked for, what is written in parts
 /// (concatenations in place) and what dropout takes as one draw stay f32.
 pub(crate) fn chosen(
     graph: &Graph,
@@ -87,7 +87,7 @@ impl Session {
 
     /// Widens what a step's forward pass reads of this turn's images, and makes room for what it writes.
     pub(crate) fn widen_forward(&mut self, step: usize) {
-        if self.plan.widening.is_empty() || self.on_tiles(step).is_some() {
+        if self.plan.widening.is_empty() || self.forward_on_tiles(step).is_some() {
             return;
         }
         let planned = &self.plan.steps[step];

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use std::ops::Range;
 use striate_graph::{AnyLayer, Graph, Needs, NodeId, Saved};
 use striate_kernels::{
-    Activation, Algorithm, ConvGeometry, Convolution, HalfLinear, Isa, WeightGradient, batch_norm_scratch,
+    Activation, Algorithm, Bf16, ConvGeometry, Convolution, HalfLinear, Isa, WeightGradient, batch_norm_scratch,
     column_sums_scratch,
 };
 
@@ -154,8 +154,7 @@ pub(crate) fn geometry(graph: &Graph, conv: NodeId, batch: usize) -> Option<Conv
 pub(crate) struct Machine {
     pub(crate) isa: Isa,
     pub(crate) threads: usize,
-    /// It has matrix tiles.
-    pub(crate) tiles: bool,
+    pub(crate) bf16: Bf16,
 }
 /// Buffers of a node in the arena, and which each is.
 pub(crate) const PARTS: usize = 4;
@@ -170,8 +169,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) graph: &'a Graph,
     isa: Isa,
     threads: usize,
-    /// Convolutions of bf16 run on matrix tiles.
-    tiles: bool,
+    /// How convolutions of bf16 are computed.
+    bf16: Bf16,
     pub(crate) request: &'a Request,
     /// For each node, whether a sweep computes the gradient by its activations.
     gradient: Vec<bool>,
@@ -185,20 +184,24 @@ impl Plan {
             return Err(EngineError::TooLarge { network: graph.name().into(), batch: request.batch });
         }
         let (gradient, runs) = (with_gradient(graph, request), running(graph, request));
-        let Machine { isa, threads, tiles } = *machine;
-        let tiles = request.precision == Precision::Bf16 && request.tiles.unwrap_or(tiles);
-        Ok(Planner { graph, isa, threads, tiles, request, gradient, runs }.plan())
+        let Machine { isa, threads, bf16 } = *machine;
+        let bf16 = match request.precision {
+            Precision::F32 => Bf16::Widened,
+            Precision::Bf16 => request.bf16.unwrap_or(bf16),
+        };
+        Ok(Planner { graph, isa, threads, bf16, request, gradient, runs }.plan())
     }
 }
 
 impl Planner<'_> {
     fn plan(&self) -> Plan {
-        let mut program = Program::new(self.graph, self.request, self.tiles, &self.runs);
+        let multiplied = self.bf16 != Bf16::Widened;
+        let mut program = Program::new(self.graph, self.request, multiplied, &self.runs);
         let mut steps: Vec<Planned> = Vec::new();
         let mut prepared = 0;
         let stages = stages::cut(self.graph, self.isa, self.request, &program);
         let spans = stages::spans(self.graph, &program, &stages);
-        let half = half::chosen(self.graph, self.request, self.tiles, &program, &spans);
+        let half = half::chosen(self.graph, self.request, multiplied, &program, &spans);
         let (stages, spans) = if self.request.training && half.contains(&true) {
             let stages = stages::one_by_one(self.graph, self.request, &program, &half);
             let spans = stages::spans(self.graph, &program, &stages);
@@ -235,7 +238,7 @@ impl Planner<'_> {
         let in_sweep = self.gradient[output.index()];
         let dense = program.inside[output.index()].is_none();
         let kept = |id: NodeId| half[program.root[id.index()].index()];
-        let tiles = self.tiles && step.inputs(self.graph).chain([output]).all(kept);
+        let tiles = self.bf16 != Bf16::Widened && step.inputs(self.graph).chain([output]).all(kept);
         let conv = match &mut step.kind {
             Kind::Conv(conv) => self.conv(conv, images, in_sweep, (dense, tiles), prepared),
             _ => None,
@@ -264,8 +267,12 @@ impl Planner<'_> {
         }
         let wants_weight = in_sweep && request.parameter_gradients && node.params.iter().any(|p| p.trainable);
         let wants_data = in_sweep && self.gradient[node.inputs[0].index()];
-        let tiles = if tiles { TilePlan::new(&g, wants_data, wants_weight) } else { None };
-        if forward.moments_len().is_none() || tiles.is_some() {
+        let data = wants_data.then(|| Convolution::data_gradient(isa, &g, request.algorithm));
+        let weight = wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm));
+        let of = || TilePlan::new((self.bf16, request.bf16.is_some()), &g, &forward, data.as_ref(), weight.as_ref());
+        let tiles = tiles.then(of).flatten();
+        let on_tiles = tiles.and_then(|tiles| tiles.forward);
+        if forward.moments_len().is_none() || on_tiles.is_some() {
             conv.gathers = None;
         }
         let mut take = |len: usize| {
@@ -275,20 +282,19 @@ impl Planner<'_> {
         };
         let halves = request.precision == Precision::Bf16 && stages::plain(self.graph, request);
         let half = HalfLinear::new(isa, &g).filter(|_| halves && dense && conv.residual.is_none());
-        let kept = match (half, tiles) {
+        let kept = match (half, on_tiles) {
             (Some(half), _) => half::stored(half.prepared_len(), true),
             (None, _) if request.training => 0,
-            (None, Some(tiles)) => tiles.prepared_len(),
+            (None, Some(forward)) => half::stored(forward.prepared_len(), true),
             (None, None) => forward.prepared_len(),
         };
-        let weight = wants_weight.then(|| WeightGradient::new(isa, &g, request.algorithm));
         Some(ConvPlan {
             half,
             tiles,
             prepared: take(kept),
             bias: take(if conv.folded.is_some() { g.c_out } else { 0 }),
             forward,
-            data: wants_data.then(|| Convolution::data_gradient(isa, &g, request.algorithm)),
+            data,
             rows: weight
                 .filter(|w| w.has_rows() && images == request.batch)
                 .and_then(|_| gradients::rows(g.c_in, g.c_out)),
@@ -319,7 +325,9 @@ impl Planner<'_> {
             (Kind::Conv(conv), Some(plan)) => {
                 let node = self.graph.node(conv.conv);
                 let kept = if self.request.training { plan.forward.prepared_len() } else { 0 };
-                let moments = if conv.gathers.is_some() { plan.forward.moments_len().unwrap_or(0) } else { 0 };
+                // Fewer images may be cut into more blocks.
+                let gathered = |images: usize| conv.gathers.and(plan.forward.batch(images).moments_len());
+                let moments = (1..=batch).filter_map(gathered).max().unwrap_or(0);
                 let forward = kept + (turns * moments).next_multiple_of(16) + plan.forward.scratch(threads);
                 let turned = plan.data.as_ref().map_or(0, Convolution::prepared_len);
                 let data = plan.data.as_ref().map_or(0, |d| d.scratch(threads));

@@ -100,7 +100,7 @@ impl Step {
 }
 
 impl Program {
-    /// Every node that runs on its own, then joined by the passes that the request allows, for matrix tiles or not.
+    /// Every node that runs on its own, then joined by the passes that the request allows, for convolutions of bf16 or not.
     pub(crate) fn new(graph: &Graph, request: &Request, tiles: bool, runs: &[bool]) -> Program {
         let mut program = Program {
             steps: graph.ids().skip(1).filter(|id| runs[id.index()]).map(Step::alone).collect(),

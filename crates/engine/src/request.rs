@@ -3,7 +3,7 @@
 use crate::EngineError;
 use crate::plan::{Machine, Plan};
 use striate_graph::{Graph, NodeId};
-use striate_kernels::{Algorithm, Isa};
+use striate_kernels::{Algorithm, Bf16, Isa};
 
 /// What a session is for.
 #[allow(clippy::struct_excessive_bools)] // Choices that do not depend on each other.
@@ -31,9 +31,9 @@ pub struct Request {
     pub recompute: bool,
     /// How activations and their gradients are kept.
     pub precision: Precision,
-    /// Whether convolutions of bf16 run on matrix tiles; `None` is where the machine has them. Elsewhere they are emulated, which
-    /// is slow and gives the same bits.
-    pub tiles: Option<bool>,
+    /// How convolutions of bf16 are computed, all that can be; `None` is what is best for the machine and each of them. What the
+    /// machine lacks is emulated, which is slow.
+    pub bf16: Option<Bf16>,
 }
 
 /// How activations, and gradients by them, are kept between layers. Parameters, statistics, losses and all sums are f32.
@@ -60,7 +60,7 @@ impl Request {
             algorithm: None,
             recompute: false,
             precision: Precision::F32,
-            tiles: None,
+            bf16: None,
         }
     }
 
@@ -95,7 +95,8 @@ impl Memory {
     pub fn of(graph: &Graph, request: &Request) -> Result<Memory, EngineError> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let isa = Isa::from_env().unwrap_or_else(|_| Isa::detect());
-        Plan::new(graph, &Machine { isa, threads, tiles: isa.tiles() }, request).map(|plan| plan.memory)
+        let bf16 = Bf16::from_env(isa).unwrap_or_default();
+        Plan::new(graph, &Machine { isa, threads, bf16 }, request).map(|plan| plan.memory)
     }
 
     /// All of it.

@@ -66,7 +66,7 @@ impl Session {
             return Err(EngineError::Batch { planned: 0, found: 0 });
         }
         let too_large = || EngineError::TooLarge { network: graph.name().into(), batch: request.batch };
-        let machine = Machine { isa: cpu.isa(), threads: cpu.threads(), tiles: cpu.amx() };
+        let machine = Machine { isa: cpu.isa(), threads: cpu.threads(), bf16: cpu.bf16() };
         let plan = Plan::new(&graph, &machine, request)?;
         let arena = Buffer::try_zeroed(plan.floats).ok_or_else(too_large)?;
         let prepared = Buffer::try_zeroed(plan.prepared).ok_or_else(too_large)?;

@@ -8,7 +8,7 @@ use striate_graph::layers::{
     Add, AvgPool, BatchNorm, Concat, Conv, Flatten, GlobalAvgPool, Linear, LocalResponseNorm, MaxPool, Relu, Relu6,
 };
 use striate_graph::{Builder, Graph, Shape};
-use striate_kernels::{Algorithm, Cpu, Isa, uniform};
+use striate_kernels::{Algorithm, Bf16, Cpu, Isa, uniform};
 use striate_zoo::{Options, find};
 
 fn noise(seed: u64, len: usize) -> Vec<f32> {
@@ -91,7 +91,7 @@ fn what_bf16_can_hold_comes_out_the_same_bit_for_bit() {
 }
 
 #[test]
-fn matrix_tiles_give_the_same_whole_numbers() {
+fn products_of_bf16_give_the_same_whole_numbers() {
     let graph = Arc::new(whole_numbers());
     let mut p = Parameters::init(&graph, Scheme::He, 5);
     for (i, (_, _, values)) in p.iter_mut().enumerate() {
@@ -103,40 +103,110 @@ fn matrix_tiles_give_the_same_whole_numbers() {
     let dy = few(8, batch * graph.output().shape.len(), &[1.0, -1.0]);
     let cpu = Arc::new(Cpu::new(2).unwrap());
     let full = Request { algorithm: Some(Algorithm::Direct), ..Request::train(&graph, batch) };
-    let tiles = Request { precision: Precision::Bf16, tiles: Some(true), ..full.clone() };
     let (logits, gradients, _) = step(&graph, &cpu, &p, &x, &dy, &full);
-    let (tile_logits, tile_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &tiles);
-    assert_eq!(tile_logits, logits);
-    for ((name, _, found), (_, _, expected)) in tile_gradients.iter().zip(gradients.iter()) {
-        assert_eq!(found, expected, "{name}");
+    for way in [Bf16::Amx, Bf16::Dot] {
+        let half = Request { precision: Precision::Bf16, bf16: Some(way), ..full.clone() };
+        let (half_logits, half_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &half);
+        assert_eq!(half_logits, logits, "{way:?}");
+        for ((name, _, found), (_, _, expected)) in half_gradients.iter().zip(gradients.iter()) {
+            assert_eq!(found, expected, "{way:?}: {name}");
+        }
+        let session = Session::new(graph.clone(), cpu.clone(), &half).unwrap();
+        // Two of the four convolutions: the third is depthwise, the last has an output that flattens to a vector.
+        assert!(session.steps().iter().filter(|s| s.products).count() >= 2, "{way:?}");
+        let predict = Request { precision: Precision::Bf16, bf16: Some(way), ..Request::predict(batch) };
+        let mut session = Session::new(graph.clone(), cpu.clone(), &predict).unwrap();
+        assert_eq!(session.forward(&p, &x, batch, 3).unwrap(), logits, "{way:?}");
     }
-    let session = Session::new(graph.clone(), cpu.clone(), &tiles).unwrap();
-    // Two of the four convolutions: the third is depthwise, the last has an output that flattens to a vector.
-    assert!(session.steps().iter().filter(|s| s.tiles).count() >= 2);
-    let predict = Request { precision: Precision::Bf16, tiles: Some(true), ..Request::predict(batch) };
-    let mut session = Session::new(graph.clone(), cpu.clone(), &predict).unwrap();
-    assert_eq!(session.forward(&p, &x, batch, 3).unwrap(), logits);
 }
 
 #[test]
-fn matrix_tiles_round_weights_and_no_more() {
+fn products_of_bf16_round_weights_and_no_more() {
     let (graph, cpu) = (Arc::new(normalised()), Arc::new(Cpu::new(2).unwrap()));
     let (p, batch) = (Parameters::init(&graph, Scheme::He, 5), 40);
     let x = noise(7, batch * graph.input().shape.len());
     let dy = noise(8, batch * graph.output().shape.len());
-    let half = Request { precision: Precision::Bf16, tiles: Some(false), ..Request::train(&graph, batch) };
+    let half = Request { precision: Precision::Bf16, bf16: Some(Bf16::Widened), ..Request::train(&graph, batch) };
     let (logits, gradients, _) = step(&graph, &cpu, &p, &x, &dy, &half);
-    let tiles = Request { tiles: Some(true), ..half };
-    let (tile_logits, tile_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &tiles);
-    // As where activations are rounded (below): once more for each convolution.
-    let bound = 4.0 * (4.0 * 8.0_f64).sqrt() / 512.0;
-    let off = distance(&tile_logits, &logits);
-    assert!(off > 0.0 && off < bound, "logits are off by {off}");
-    for ((name, _, found), (_, _, expected)) in tile_gradients.iter().zip(gradients.iter()) {
-        let off = distance(found, expected);
-        let skipped = name == "conv2.bias" || name.starts_with("bn0");
-        assert!(skipped || off < 4.0 * bound, "{name} is off by {off}, bound {}", 4.0 * bound);
+    for way in [Bf16::Amx, Bf16::Dot] {
+        let multiplied = Request { bf16: Some(way), ..half.clone() };
+        let (found_logits, found_gradients, _) = step(&graph, &cpu, &p, &x, &dy, &multiplied);
+        // As where activations are rounded (below): once more for each convolution.
+        let bound = 4.0 * (4.0 * 8.0_f64).sqrt() / 512.0;
+        let off = distance(&found_logits, &logits);
+        assert!(off > 0.0 && off < bound, "{way:?}: logits are off by {off}");
+        for ((name, _, found), (_, _, expected)) in found_gradients.iter().zip(gradients.iter()) {
+            let off = distance(found, expected);
+            let skipped = name == "conv2.bias" || name.starts_with("bn0");
+            assert!(skipped || off < 4.0 * bound, "{way:?}: {name} is off by {off}, bound {}", 4.0 * bound);
+        }
     }
+}
+
+/// Turns of two and three images, of which two are cut into more blocks, that gather moments, than three.
+#[test]
+fn moments_are_gathered_in_uneven_turns() {
+    let mut g = Builder::new("depthwise");
+    let x = g.input(Shape::new(28, 28, 8));
+    let a = g.add("conv", Conv::new(256, 1).no_bias(), x);
+    let a = g.add("depthwise", Conv::new(256, 3).pad(1).groups(256).no_bias(), a);
+    let a = g.add("bn", BatchNorm::new(), a);
+    let a = g.add("relu", Relu, a);
+    let a = g.add("pool", GlobalAvgPool, a);
+    let y = g.add("fc", Linear::new(3), a);
+    let (graph, cpu, batch) = (Arc::new(g.finish(y).unwrap()), Arc::new(Cpu::new(2).unwrap()), 16);
+    let p = Parameters::init(&graph, Scheme::He, 5);
+    let (x, dy) = (noise(7, batch * graph.input().shape.len()), noise(8, batch * 3));
+    let full = Request::train(&graph, batch);
+    let half = Request { precision: Precision::Bf16, bf16: Some(Bf16::Widened), ..full.clone() };
+    let (logits, _, gathered) = step(&graph, &cpu, &p, &x, &dy, &full);
+    let (half_logits, _, half_gathered) = step(&graph, &cpu, &p, &x, &dy, &half);
+    let bound = 4.0 * (4.0 * 4.0_f64).sqrt() / 512.0;
+    assert!(distance(&half_logits, &logits) < bound);
+    for ((name, _, half), (_, _, full)) in half_gathered.iter().zip(gathered.iter()) {
+        assert!(distance(half, full) < bound, "{name}");
+    }
+}
+
+/// Residuals that are kept for a turn only and outputs for all images, and the other way round.
+#[test]
+fn residuals_and_outputs_may_be_kept_for_different_images() {
+    let mut g = Builder::new("stages");
+    let x = g.input(Shape::new(96, 96, 3));
+    let a = g.add("conv1", Conv::new(16, 1), x);
+    let b = g.add("conv2", Conv::new(16, 1), a);
+    let a = g.add("add2", Add, [a, b]);
+    let a = g.add("relu2", Relu, a);
+    // Of more images at a time, between two readers of what came before.
+    let b = g.add("pool3", MaxPool::new(4), a);
+    let c = g.add("conv3", Conv::new(16, 1), b);
+    let d = g.add("pool4", AvgPool::new(4), a);
+    let e = g.add("conv4", Conv::new(16, 1), c);
+    let e = g.add("relu4", Relu, e);
+    let e = g.add("conv5", Conv::new(16, 1), e);
+    let e = g.add("add5", Add, [d, e]);
+    let e = g.add("relu5", Relu, e);
+    let e = g.add("conv6", Conv::new(16, 1), e);
+    let e = g.add("pool6", GlobalAvgPool, e);
+    let y = g.add("fc", Linear::new(3), e);
+    let (graph, cpu, batch) = (Arc::new(g.finish(y).unwrap()), Arc::new(Cpu::new(2).unwrap()), 100);
+    let p = Parameters::init(&graph, Scheme::He, 5);
+    // Images that differ by much more than rounding.
+    let mut x = noise(7, batch * graph.input().shape.len());
+    for (i, image) in x.chunks_exact_mut(graph.input().shape.len()).enumerate() {
+        image.iter_mut().for_each(|v| *v *= 1.0 + (i % 7) as f32 + (i / 50) as f32);
+    }
+    let logits = |request: &Request| {
+        let mut session = Session::new(graph.clone(), cpu.clone(), request).unwrap();
+        let images = session.steps().iter().map(|step| step.images).collect::<Vec<_>>();
+        (session.forward(&p, &x, batch, 3).unwrap().to_vec(), images)
+    };
+    let (expected, _) = logits(&Request::predict(batch));
+    let half = Request { precision: Precision::Bf16, bf16: Some(Bf16::Dot), ..Request::predict(batch) };
+    let (found, images) = logits(&half);
+    assert!(images.iter().any(|&n| n > 8 * images[0] && n < batch), "images of steps: {images:?}");
+    let off = distance(&found, &expected);
+    assert!(off < 4.0 * (4.0 * 6.0_f64).sqrt() / 512.0, "off by {off}");
 }
 
 /// Everything that needs all images at once, and layers that bf16 rounds.

@@ -1,16 +1,17 @@
 //! The machine as kernels see it: threads and an instruction set. Kernels run with denormals flushed to zero, on workers and
 //! on the thread that calls, because arithmetic on them is up to 200 times slower.
 
+use crate::bf16::Bf16;
 use crate::crew::Crew;
 use crate::denormals;
-use crate::isa::{self, Isa, IsaError};
+use crate::isa::{Isa, IsaError};
 use std::fmt;
 
 /// Some threads, of which the caller's is one, and the instruction set that kernels use on them.
 pub struct Cpu {
     crew: Crew,
     isa: Isa,
-    amx: bool,
+    bf16: Bf16,
 }
 
 impl Cpu {
@@ -18,7 +19,7 @@ impl Cpu {
     /// [`Isa::from_env`] finds. Where the system refuses that many threads, there are fewer.
     ///
     /// # Errors
-    /// `STRIATE_ISA` is set to something unknown or unavailable, or `STRIATE_AMX` to something else than 0 or 1.
+    /// `STRIATE_ISA` is set to something unknown or unavailable, or `STRIATE_BF16` to something unknown or unavailable.
     pub fn new(threads: usize) -> Result<Self, IsaError> {
         Self::with_isa(threads, Isa::from_env()?)
     }
@@ -26,10 +27,10 @@ impl Cpu {
     /// As [`Cpu::new`], with a given instruction set.
     ///
     /// # Errors
-    /// This machine lacks `isa`, or `STRIATE_AMX` is set to something else than 0 or 1.
+    /// This machine lacks `isa`, or `STRIATE_BF16` is set to something unknown or unavailable.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self, IsaError> {
         let isa = isa.checked()?;
-        let amx = isa::tiles(isa)?;
+        let bf16 = Bf16::from_env(isa)?;
         let mut count = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
@@ -37,7 +38,7 @@ impl Cpu {
         // Halving: a system short of threads refuses a few at most times. One thread is the caller's, and always there.
         loop {
             match Crew::new(count) {
-                Ok(crew) => return Ok(Self { crew, isa, amx }),
+                Ok(crew) => return Ok(Self { crew, isa, bf16 }),
                 Err(_) => count /= 2,
             }
         }
@@ -53,10 +54,9 @@ impl Cpu {
         self.isa
     }
 
-    /// Whether kernels run on matrix tiles (AMX-BF16): beside AVX-512, where the machine has them, the system grants them, and
-    /// `STRIATE_AMX` is not 0.
-    pub fn amx(&self) -> bool {
-        self.amx
+    /// How bf16 are multiplied: as [`Bf16::from_env`] finds.
+    pub fn bf16(&self) -> Bf16 {
+        self.bf16
     }
 
     /// Runs `f` on this thread, with denormals flushed to zero meanwhile as they are in kernels, and returns its result.
@@ -121,7 +121,7 @@ impl fmt::Debug for Cpu {
         f.debug_struct("Cpu")
             .field("threads", &self.threads())
             .field("isa", &self.isa)
-            .field("amx", &self.amx)
+            .field("bf16", &self.bf16)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,8 @@
 //! The threads behind a `Cpu`, made for runs of some ten microseconds: idle workers look out for the next run a while before
 //! they sleep, and no run waits for a worker that has not begun. The caller takes pieces too. A run allocates nothing.
+//!
+//! Each seat begins with a share of the pieces of its own, the same part of every run: what a layer wrote is then most often in
+//! the cache of the core that reads it in the next. Who has finished a share helps with the others.
 
 use crate::denormals;
 use std::any::Any;
@@ -28,29 +31,40 @@ const OPEN: usize = 1 << 16;
 /// One more run in [`Shared::state`].
 const RUN: usize = OPEN << 1;
 
+/// How many pieces of a seat's share have been taken, on cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Taken(AtomicUsize);
+
 /// One run, on its caller's stack.
 struct Job<'a> {
     work: &'a (dyn Fn(usize, usize) + Sync),
     pieces: usize,
-    next: AtomicUsize,
+    /// One for each of the run's shares.
+    taken: &'a [Taken],
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Job<'_> {
-    /// Takes pieces until none is left. The first panic is kept, and leaves no piece to take.
+    /// Takes the pieces of the seat's share and then those that other seats have not come to. The first panic is kept, and
+    /// leaves no piece to take.
     fn take(&self, seat: usize) {
+        let shares = self.taken.len();
         let pieces = || {
-            loop {
-                let piece = self.next.fetch_add(1, Ordering::Relaxed);
-                if piece >= self.pieces {
-                    break;
+            for share in (seat..shares).chain(0..seat.min(shares)) {
+                let (begin, end) = (self.pieces * share / shares, self.pieces * (share + 1) / shares);
+                loop {
+                    let piece = begin + self.taken[share].0.fetch_add(1, Ordering::Relaxed);
+                    if piece >= end {
+                        break;
+                    }
+                    (self.work)(seat, piece);
                 }
-                (self.work)(seat, piece);
             }
         };
         // A broken piece breaks the whole run, whose caller hears of it.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(pieces)) {
-            self.next.store(self.pieces, Ordering::Relaxed);
+            self.taken.iter().for_each(|taken| taken.0.store(self.pieces, Ordering::Relaxed));
             self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
         }
     }
@@ -69,7 +83,9 @@ struct Shared {
 /// Worker threads; each has a seat from 1 on, and seat 0 is the caller's.
 pub(crate) struct Crew {
     /// A caller has the workers.
-    taken: AtomicBool,
+    busy: AtomicBool,
+    /// A run's shares, one for each thread.
+    shares: Vec<Taken>,
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -79,7 +95,8 @@ impl Crew {
     pub(crate) fn new(threads: usize) -> io::Result<Self> {
         let shared =
             Shared { state: AtomicUsize::new(0), job: AtomicPtr::new(null_mut()), stop: AtomicBool::new(false) };
-        let mut crew = Self { taken: AtomicBool::new(false), shared: Arc::new(shared), workers: Vec::new() };
+        let shares = (0..threads.clamp(1, OPEN)).map(|_| Taken::default()).collect();
+        let mut crew = Self { busy: AtomicBool::new(false), shares, shared: Arc::new(shared), workers: Vec::new() };
         for seat in 1..threads.min(OPEN) {
             let shared = Arc::clone(&crew.shared);
             let thread = thread::Builder::new().name(format!("striate-{seat}"));
@@ -97,18 +114,20 @@ impl Crew {
     pub(crate) fn run(&self, pieces: usize, work: &(dyn Fn(usize, usize) + Sync)) {
         let _flush = denormals::Flush::new();
         let takers = self.threads().min(pieces);
-        if takers <= 1 || self.taken.swap(true, Ordering::Acquire) {
+        if takers <= 1 || self.busy.swap(true, Ordering::Acquire) {
             (0..pieces).for_each(|piece| work(0, piece));
             return;
         }
-        let job = Job { work, pieces, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+        let taken = &self.shares[..takers];
+        taken.iter().for_each(|taken| taken.0.store(0, Ordering::Relaxed));
+        let job = Job { work, pieces, taken, panic: Mutex::new(None) };
         self.shared.open(&job);
         for worker in &self.workers[..takers - 1] {
             worker.thread().unpark();
         }
         job.take(0);
         self.shared.close();
-        self.taken.store(false, Ordering::Release);
+        self.busy.store(false, Ordering::Release);
         if let Some(panic) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
             resume_unwind(panic);
         }

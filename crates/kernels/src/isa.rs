@@ -1,14 +1,12 @@
 //! The instruction sets kernels are compiled for, and which of them this machine has.
 
+use crate::bf16::{self, Bf16};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Kernel, Portable, Simd};
 
 /// The environment variable that forces an instruction set.
 const VARIABLE: &str = "STRIATE_ISA";
-
-/// The environment variable that says whether matrix tiles may be used.
-const TILES: &str = "STRIATE_AMX";
 
 /// An instruction set. All exist on every machine as names; [`Isa::is_available`] says which can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +19,7 @@ pub enum Isa {
     Avx512,
 }
 
-/// Why `STRIATE_ISA`, `STRIATE_AMX` or an explicit choice could not be followed.
+/// Why `STRIATE_ISA`, `STRIATE_BF16` or an explicit choice could not be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IsaError {
     /// No instruction set has this name.
@@ -36,39 +34,23 @@ pub enum IsaError {
         /// The instruction set that was asked for.
         wanted: Isa,
     },
-    /// `STRIATE_AMX` says neither yes nor no.
-    #[error(
-        "{TILES}: expected 0 (matrix tiles are not used) or 1 (they are, where the machine has them), found \"{value}\""
-    )]
-    Tiles {
-        /// What it says.
-        value: String,
+    /// No way to multiply bf16 has this name.
+    #[error("{}: unknown way \"{name}\" to multiply bf16; expected one of widen, dot, amx", bf16::VARIABLE)]
+    UnknownBf16 {
+        /// The name that was given.
+        name: String,
     },
-}
-
-/// Whether matrix tiles may be used with `isa`, as `STRIATE_AMX` says, and can be.
-pub(crate) fn tiles(isa: Isa) -> Result<bool, IsaError> {
-    let value = std::env::var_os(TILES).unwrap_or_default();
-    Ok(wants_tiles(&value.to_string_lossy())? && isa == Isa::Avx512 && crate::bf16::granted())
-}
-
-/// What a value of `STRIATE_AMX` means; yes where it is empty.
-fn wants_tiles(value: &str) -> Result<bool, IsaError> {
-    match value {
-        "0" => Ok(false),
-        "" | "1" => Ok(true),
-        _ => Err(IsaError::Tiles { value: value.to_owned() }),
-    }
+    /// The machine cannot multiply bf16 so, or its system does not let it.
+    #[error("{}: {} is not available on this machine; it has {}", bf16::VARIABLE, wanted.name(), bf16::names())]
+    UnavailableBf16 {
+        /// The way that was asked for.
+        wanted: Bf16,
+    },
 }
 
 impl Isa {
     /// Every instruction set, slowest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
-
-    /// Whether kernels of this set run on matrix tiles here, as [`crate::Cpu::amx`] says; not where `STRIATE_AMX` is unknown.
-    pub fn tiles(self) -> bool {
-        tiles(self).unwrap_or(false)
-    }
 
     /// The name used in `STRIATE_ISA` and in reports.
     pub const fn name(self) -> &'static str {
@@ -150,7 +132,7 @@ impl Isa {
             Self::Avx2 => unsafe { Avx2::new() }.call(kernel),
             // Safety: the features were detected above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { Avx512::new() }.call(kernel),
+            Self::Avx512 => unsafe { <Avx512>::new() }.call(kernel),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 => unreachable!("only x86-64 has this instruction set"),
         }
@@ -179,13 +161,6 @@ mod tests {
         assert_eq!(unknown, "STRIATE_ISA: unknown instruction set \"sse9\"; expected one of portable, avx2, avx512");
         let unavailable = IsaError::Unavailable { wanted: Isa::Avx512 }.to_string();
         assert!(unavailable.starts_with("instruction set avx512 is not available on this machine; it has portable"));
-    }
-
-    #[test]
-    fn tiles_are_wanted_or_not() {
-        assert_eq!([wants_tiles(""), wants_tiles("1"), wants_tiles("0")], [Ok(true), Ok(true), Ok(false)]);
-        let error = wants_tiles("off").unwrap_err().to_string();
-        assert!(error.starts_with("STRIATE_AMX: expected 0 (") && error.ends_with("found \"off\""), "{error}");
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub use batch_norm::{
     Normalised, batch_norm_backward, batch_norm_backward_frozen, batch_norm_scratch, channel_statistics, normalise,
     normalise_activate,
 };
-pub use bf16::{AmxConvolution, AmxWeightGradient, Bf16Destination, Bf16Epilogue, narrow, widen};
+pub use bf16::{Bf16, Bf16Convolution, Bf16Destination, Bf16Epilogue, Bf16WeightGradient, narrow, widen};
 pub use buffer::Buffer;
 pub use conv::{
     Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient,

@@ -5,7 +5,7 @@
 
 use crate::{Stepper, TrainError};
 use std::ops::Range;
-use striate_engine::{Parameters, Tensors};
+use striate_engine::{Handed, Parameters, Tensors};
 use striate_kernels::{Cpu, GradientSlot, hash, map2};
 
 /// A network in training whose steps take as many images as they are given, some at a time.
@@ -81,29 +81,25 @@ impl MicroBatches {
             let share = piece.len() as f64 / n as f64;
             let seed = if i == 0 { seed } else { hash(seed, i as u64) };
             let (from, to) = (piece.start * len, piece.end * len);
-            let (loss, logits) = self.stepper.sweep(&images[from..to], &labels[piece.clone()], seed)?;
+            let mut take = |cpu: &Cpu, handed: Handed<'_>| gather(cpu, sum, &handed, share as f32, i > 0);
+            let (loss, logits) = self.stepper.sweep_into(&images[from..to], &labels[piece.clone()], seed, &mut take)?;
             self.logits[piece.start * classes..piece.end * classes].copy_from_slice(logits);
             mean += share * loss;
             if !mean.is_finite() {
                 return Ok((mean, &self.logits[..n * classes]));
             }
             self.stepper.gather_statistics();
-            let Some(gradients) = self.stepper.gradients() else { unreachable!("a sweep keeps its gradients") };
-            let cpu = self.stepper.cpu();
-            cpu.install(|| gather(cpu, sum, gradients, share as f32, i > 0));
         }
         self.stepper.follow(sum, lr);
         Ok((mean, &self.logits[..n * classes]))
     }
 }
 
-/// Assigns a micro-batch's share of the gradient, or adds it.
-fn gather(cpu: &Cpu, sum: &mut Tensors, gradients: &Tensors, share: f32, adds: bool) {
-    for ((_, spec, sum), (.., g)) in sum.iter_mut().zip(gradients.iter()) {
-        if spec.trainable {
-            map2(cpu, g, g, GradientSlot { values: sum, adds }, |g, _| share * g);
-        }
-    }
+/// Assigns a micro-batch's share of some values' gradient, or adds it.
+fn gather(cpu: &Cpu, sum: &mut Tensors, handed: &Handed<'_>, share: f32, adds: bool) {
+    let Handed { node, index, first, gradient, .. } = *handed;
+    let values = &mut sum.of_mut(node)[index][first..first + gradient.len()];
+    map2(cpu, gradient, gradient, GradientSlot { values, adds }, |g, _| share * g);
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub struct Need {
     pub program: usize,
     /// The network's values, gathered statistics included.
     pub parameters: usize,
-    /// The gradients by the parameters: with micro-batches a sweep's, and their sum; else each is used as soon as it is there.
+    /// The gradients by the parameters: with micro-batches their sum; else each is used as soon as it is there.
     pub gradients: usize,
     /// The optimiser's means.
     pub optimizer: usize,
@@ -114,7 +114,7 @@ impl Demand<'_> {
         Ok(Need {
             program: self.program,
             parameters: trained + 4 * self.graph.statistic_count(),
-            gradients: if economy.micro_batches > 1 { 2 * trained } else { 0 },
+            gradients: if economy.micro_batches > 1 { trained } else { 0 },
             optimizer: self.rule.states() * trained,
             step: Memory::of(self.graph, &request)?.total(),
             scoring,
@@ -186,7 +186,7 @@ mod tests {
         let adamw = Demand { rule: Rule::named("adamw").unwrap(), scores: false, ..d }.need(Economy::NONE).unwrap();
         assert_eq!((adamw.optimizer, adamw.scoring), (2 * trained, 0));
         let parts = d.need(Economy { recompute: false, micro_batches: 3 }).unwrap();
-        assert_eq!(parts.gradients, 2 * trained);
+        assert_eq!(parts.gradients, trained, "their sum");
         assert_eq!(parts.step, Memory::of(&graph, &Request::train(&graph, 4)).unwrap().total());
         assert_eq!(parts.batches, need.batches, "images come in whole batches all the same");
     }

@@ -255,6 +255,25 @@ impl Stepper {
         Ok((loss, &self.logits[..n]))
     }
 
+    /// As [`Stepper::sweep`], but each gradient is handed to `take` once it is there, and not kept.
+    ///
+    /// # Errors
+    /// As [`Stepper::step`].
+    pub(crate) fn sweep_into(
+        &mut self,
+        images: &[f32],
+        labels: &[u32],
+        seed: u64,
+        take: &mut (dyn FnMut(&Cpu, Handed<'_>) + Send),
+    ) -> Result<(f64, &[f32]), TrainError> {
+        let (loss, n) = self.forward(images, labels, seed)?;
+        if loss.is_finite() {
+            let Stepper { cpu, session, parameters, losses, .. } = self;
+            session.backward_into(parameters, &seeds(losses, n), &mut |handed| take(cpu, handed))?;
+        }
+        Ok((loss, &self.logits[..n]))
+    }
+
     /// The second half: takes the last sweep's statistics, and changes the parameters against its gradients.
     pub fn update(&mut self, lr: f64) {
         self.session.gather_statistics(&mut self.parameters);
@@ -300,10 +319,6 @@ impl Stepper {
         // New memory is not touched before its first step, when the old plan's is given back.
         self.session = Session::new(self.graph.clone(), self.cpu.clone(), request)?;
         Ok(())
-    }
-
-    pub(crate) fn cpu(&self) -> &Arc<Cpu> {
-        &self.cpu
     }
 }
 

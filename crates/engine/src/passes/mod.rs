@@ -36,7 +36,7 @@ pub(crate) fn run(graph: &Graph, request: &Request, tiles: bool, program: &mut P
         fold::run(&view, program);
         residual::run(&view, program);
         activation::run(&view, program);
-        // What is written in parts is kept as f32, and would keep convolutions off the tiles.
+        // What is written in parts is kept as f32, and would keep convolutions from multiplying bf16.
         if !tiles {
             concat::run(&view, program);
         }

@@ -1,7 +1,9 @@
-//! A convolution of bf16 by bf16 on matrix tiles, planned: without an im2col copy where a tile of up to 16 pixels can be read
-//! from x, or from a framed copy of a few rows, by the distance of neighbouring pixels; and through a copy of each pixel's
-//! kernel row where channels are no whole steps of 32 terms. Cross-correlation, as everywhere in this field.
+//! A convolution of bf16 by bf16, planned, on matrix tiles or as dot products: without an im2col copy where a tile of up to 16
+//! pixels can be read from x, or from a framed copy of a few rows, by the distance of neighbouring pixels; and through a copy of
+//! each pixel's kernel row where channels are no whole steps of 32 terms, or pairs. Cross-correlation, as everywhere in this
+//! field.
 
+use super::Bf16;
 use super::epilogue::{Bf16Destination, Bf16Epilogue};
 use super::frame::Frame;
 use super::product::{LINE, STEP, TILE};
@@ -15,25 +17,25 @@ pub(super) const PANEL: usize = 32;
 /// Pieces to aim for, so that no core idles long at the end.
 const PIECES: usize = 16;
 
-/// Where tiles find their pixels.
+/// Where products find their pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// In x: no padding, steps of one, whole steps of channels.
+    /// In x: no padding, steps of one, whole steps of channels, or pairs.
     Input,
-    /// In copies of rows with their padding: whole steps of channels.
+    /// In copies of rows with their padding: whole steps of channels, or pairs.
     Frame,
     /// In copies of each pixel's kernel rows, filled with zeros to whole steps of terms.
     Gathered,
 }
 
-/// Distances in words between what tiles read of a source.
+/// Distances in words between what products read of a source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
     /// From one slot to the next: a pixel, or a place between rows that is computed in vain.
     pub(super) slot: usize,
     /// Slots of a row.
     pub(super) span: usize,
-    /// Runs of a kernel row that are contiguous, from one to the next, and their terms: whole steps.
+    /// Runs of a kernel row that are contiguous, from one to the next, and their terms: whole steps on tiles.
     pub(super) runs: usize,
     pub(super) run: usize,
     pub(super) depth: usize,
@@ -41,10 +43,11 @@ pub(super) struct Walk {
 
 /// A planned convolution of bf16, or data gradient of one. Weights are prepared for any number of images.
 #[derive(Clone, Copy, Debug)]
-pub struct AmxConvolution {
+pub struct Bf16Convolution {
     /// Of the convolution that is computed, which for a data gradient is the turned one.
     g: ConvGeometry,
     turned: bool,
+    way: Bf16,
     source: Source,
     /// Images and output rows of a block, at most.
     images: usize,
@@ -53,26 +56,30 @@ pub struct AmxConvolution {
     shared: bool,
 }
 
-impl AmxConvolution {
-    /// How to compute y = x ∗ weight; `None` for groups of channels, and where there is nothing to compute.
-    pub fn plan(g: &ConvGeometry) -> Option<Self> {
-        Self::of(g, false)
+impl Bf16Convolution {
+    /// How to compute y = x ∗ weight that `way`; `None` for groups of channels, where bf16 are widened, and where there is
+    /// nothing to compute.
+    pub fn plan(way: Bf16, g: &ConvGeometry) -> Option<Self> {
+        Self::of(way, g, false)
     }
 
     /// How to compute the gradient by x from that by y; `None` for strides other than 1, too.
-    pub fn data_gradient(g: &ConvGeometry) -> Option<Self> {
-        Self::of(&g.turned()?, true)
+    pub fn data_gradient(way: Bf16, g: &ConvGeometry) -> Option<Self> {
+        Self::of(way, &g.turned()?, true)
     }
 
-    fn of(g: &ConvGeometry, turned: bool) -> Option<Self> {
+    fn of(way: Bf16, g: &ConvGeometry, turned: bool) -> Option<Self> {
         let sizes = [g.n, g.h, g.w, g.c_in, g.out_h, g.out_w, g.c_out];
-        if g.groups != 1 || sizes.contains(&0) {
+        if way == Bf16::Widened || g.groups != 1 || sizes.contains(&0) {
             return None;
         }
         g.check_shape();
+        // Kernel rows are pairs where they are, or whole steps.
+        let pairs = (g.kernel[1] * g.c_in).is_multiple_of(2) && (g.dilation[1] == 1 || g.kernel[1] == 1);
+        let whole = g.c_in.is_multiple_of(STEP) || (way == Bf16::Dot && pairs);
         let window = |axis: usize| (g.kernel[axis] - 1) * g.dilation[axis];
         let inside = g.out_h + window(0) <= g.h && g.out_w + window(1) <= g.w;
-        let source = if !g.c_in.is_multiple_of(STEP) {
+        let source = if !whole {
             Source::Gathered
         } else if inside && g.stride == [1, 1] && g.pad == [0, 0] {
             Source::Input
@@ -82,7 +89,7 @@ impl AmxConvolution {
         } else {
             Source::Frame
         };
-        let mut this = Self { g: *g, turned, source, images: 1, rows: 1, shared: false };
+        let mut this = Self { g: *g, turned, way, source, images: 1, rows: 1, shared: false };
         this.cut();
         Some(this)
     }
@@ -156,6 +163,17 @@ impl AmxConvolution {
         }
     }
 
+    /// How it is computed.
+    pub fn way(&self) -> Bf16 {
+        self.way
+    }
+
+    /// Terms of a run that are not zeros only.
+    pub(super) fn terms(&self) -> usize {
+        let walk = self.walk();
+        if walk.runs == 1 { self.g.kernel[1] * self.g.c_in } else { walk.depth }
+    }
+
     /// Panels of output channels.
     pub(super) fn panels(&self) -> usize {
         self.g.c_out.div_ceil(PANEL)
@@ -177,7 +195,7 @@ impl AmxConvolution {
     }
 
     /// Prepares the forward convolution's weights `(c_out, c_in, kernel)`, each output channel's times its `scale` (forward
-    /// only), rounded to bf16, into `prepared` of [`AmxConvolution::prepared_len`]. Runs are fastest where that starts on a
+    /// only), rounded to bf16, into `prepared` of [`Bf16Convolution::prepared_len`]. Runs are fastest where that starts on a
     /// cache line.
     ///
     /// # Panics
@@ -194,7 +212,23 @@ impl AmxConvolution {
         cpu.install(|| prepare::run(cpu, g, self.turned, weight, scale, prepared));
     }
 
-    /// Floats of scratch that [`AmxConvolution::run`] needs with `threads` threads.
+    /// The estimated cost of dot products, to be compared with that of a [`crate::Convolution`]: in multiply-adds of floats at
+    /// the machine's peak, which is half as fast.
+    pub fn cost(&self) -> f64 {
+        /// The share of the peak that the register tile reaches.
+        const DOTS: f64 = 0.95;
+        /// Multiply-adds in the time in which a word is copied, a sum written, and one of the prepared weights read.
+        const WORD: f64 = 4.0;
+        const SUM: f64 = 14.0;
+        const WEIGHT: f64 = 4.0;
+        let (g, terms) = (&self.g, self.walk().runs * self.terms().next_multiple_of(2));
+        let sums = (g.n * g.out_h * g.out_w * self.panels() * PANEL) as f64;
+        let copied = if self.source == Source::Input { 0 } else { self.blocks() * self.block_len() };
+        let products = sums * (g.kernel[0] * terms) as f64 / 2.0;
+        products / DOTS + SUM * sums + WORD * copied as f64 + WEIGHT * self.prepared_len() as f64
+    }
+
+    /// Floats of scratch that [`Bf16Convolution::run`] needs with `threads` threads.
     pub fn scratch(&self, threads: usize) -> usize {
         if self.source == Source::Input {
             return 0;
@@ -236,10 +270,10 @@ impl AmxConvolution {
     }
 
     /// Computes what was planned: from x `(n, h, w, c_in)` to y `(n, out_h, out_w, c_out)`, or from dy to dx; sums are floats,
-    /// and rounded once. On the machine's own tiles where [`Cpu::amx`] says so, else on emulated ones, with the same
-    /// result.
+    /// and rounded once. With the machine's own instructions where [`Cpu::bf16`] is the plan's way, else with emulated
+    /// ones: tiles give the same result, dot products one that may be rounded otherwise.
     ///
-    /// `prepared` are weights that [`AmxConvolution::prepare`] made; `scratch` of at least [`AmxConvolution::scratch`] floats.
+    /// `prepared` are weights that [`Bf16Convolution::prepare`] made; `scratch` of at least [`Bf16Convolution::scratch`] floats.
     ///
     /// # Panics
     /// If a length contradicts the geometry, or an addition is asked for together with a residual or an activation.
@@ -252,10 +286,10 @@ impl AmxConvolution {
         to: &mut Bf16Destination<'_>,
         scratch: &mut [f32],
     ) {
-        self.run_on(cpu, cpu.amx(), x, prepared, epilogue, to, scratch);
+        self.run_on(cpu, cpu.bf16() == self.way, x, prepared, epilogue, to, scratch);
     }
 
-    /// As [`AmxConvolution::run`], on the machine's own tiles or on emulated ones.
+    /// As [`Bf16Convolution::run`], with the machine's own instructions or with emulated ones.
     pub(super) fn run_on(
         &self,
         cpu: &Cpu,

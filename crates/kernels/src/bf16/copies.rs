@@ -1,7 +1,7 @@
 //! Copies of input rows for tiles to read: with their padding, or with each pixel's kernel row side by side in whole steps of
 //! terms. What fills a step is zero in the copy too: weights beyond the last term are zero, but zero times NaN is not.
 
-use super::convolution::{AmxConvolution, Source, Walk};
+use super::convolution::{Bf16Convolution, Source, Walk};
 use super::frame::{Frame, put_row};
 use super::product::STEP;
 use crate::simd::{Kernel, Simd};
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Some input rows of a block of one image.
 pub(super) struct Copies<'a> {
-    pub(super) plan: &'a AmxConvolution,
+    pub(super) plan: &'a Bf16Convolution,
     pub(super) walk: Walk,
     pub(super) x: &'a [u16],
     pub(super) frame: Frame<'a>,
@@ -17,7 +17,7 @@ pub(super) struct Copies<'a> {
     pub(super) rows: Range<usize>,
     /// All copies of the image in the block, of which nobody else holds these rows.
     pub(super) to: *mut u16,
-    /// A line of [`AmxConvolution::line_len`] words that nobody else holds.
+    /// A line of [`Bf16Convolution::line_len`] words that nobody else holds.
     pub(super) line: *mut u16,
 }
 

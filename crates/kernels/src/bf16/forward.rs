@@ -1,29 +1,33 @@
 //! The convolution: input rows of a block are copied where they have to be, then tiles of pixels are multiplied with panel
 //! after panel of weights, so that a panel stays in cache while all pixels of the block meet it.
 
-use super::amx::{self, Amx};
-use super::convolution::{AmxConvolution, PANEL, Source, Walk};
+use super::Bf16;
+use super::amx::Amx;
+use super::convolution::{Bf16Convolution, PANEL, Source, Walk};
 use super::copies::Copies;
 use super::epilogue::{Bf16Destination, Bf16Epilogue};
+use super::forward_dots::AsDots;
+use super::forward_tiles::OnTiles;
 use super::frame::Frame;
-use super::product::{LINE, Operand, STEP, TILE, products, store, zero};
-use super::tiles::{Emulated, Tiles};
+use super::product::LINE;
+use super::tiles::Emulated;
+use super::way::dispatch_dots;
 use crate::Cpu;
 use crate::conv::ConvGeometry;
 use crate::cpu::SharedMut;
-use crate::simd::{Kernel, Simd};
+use crate::simd::Simd;
 use std::marker::PhantomData;
 use std::ops::Range;
 
 /// What all pieces share.
-struct Job<'a> {
-    plan: &'a AmxConvolution,
+pub(super) struct Job<'a> {
+    pub(super) plan: &'a Bf16Convolution,
     /// Merged, where that is done.
-    g: ConvGeometry,
-    walk: Walk,
+    pub(super) g: ConvGeometry,
+    pub(super) walk: Walk,
     x: &'a [u16],
-    prepared: &'a [u16],
-    epilogue: Bf16Epilogue<'a>,
+    pub(super) prepared: &'a [u16],
+    pub(super) epilogue: Bf16Epilogue<'a>,
     /// Starts at the first channel written.
     out: SharedMut<u16>,
     pitch: usize,
@@ -31,14 +35,14 @@ struct Job<'a> {
 }
 
 /// Some images, and some output rows of each.
-struct Block {
-    images: Range<usize>,
-    rows: Range<usize>,
+pub(super) struct Block {
+    pub(super) images: Range<usize>,
+    pub(super) rows: Range<usize>,
 }
 
-/// See [`AmxConvolution::run`], which has checked all lengths.
+/// See [`Bf16Convolution::run`], which has checked all lengths.
 pub(super) fn run(
-    plan: &AmxConvolution,
+    plan: &Bf16Convolution,
     cpu: &Cpu,
     own: bool,
     x: &[u16],
@@ -47,7 +51,7 @@ pub(super) fn run(
     to: &mut Bf16Destination<'_>,
     scratch: &mut [f32],
 ) {
-    assert!(!own || amx::granted(), "this machine has no tiles of its own");
+    assert!(!own || plan.way().is_available(), "this machine has no {} of its own", plan.way().name());
     let g = plan.merged();
     let (pitch, adds) = (to.pitch, to.adds);
     let out = SharedMut::new(&mut to.values[to.channel..]);
@@ -91,76 +95,37 @@ pub(super) fn run(
         if copied && !plan.is_shared() {
             (0..block.images.len()).for_each(|i| copy(&block, i, 0..usize::MAX, place, seat));
         }
-        let panels = panels(group);
-        if own {
-            let tiles = PhantomData::<Amx>;
-            cpu.isa().dispatch(Piece { job: &job, block, copied: place, panels, tiles });
-        } else {
-            let tiles = PhantomData::<Emulated>;
-            cpu.isa().dispatch(Piece { job: &job, block, copied: place, panels, tiles });
+        let piece = Piece { job: &job, block, copied: place, panels: panels(group) };
+        match (plan.way(), own) {
+            (Bf16::Amx, true) => cpu.isa().dispatch(OnTiles(piece, PhantomData::<Amx>)),
+            (Bf16::Amx, false) => cpu.isa().dispatch(OnTiles(piece, PhantomData::<Emulated>)),
+            _ => dispatch_dots(cpu.isa(), own, AsDots(piece)),
         }
     });
 }
 
 /// Some panels of a block.
-struct Piece<'a, T> {
-    job: &'a Job<'a>,
-    block: Block,
+pub(super) struct Piece<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) block: Block,
     /// The copies of the block's images.
     copied: *const u16,
-    panels: Range<usize>,
-    tiles: PhantomData<T>,
+    pub(super) panels: Range<usize>,
 }
 
 /// Sums of 32 slots by 32 channels, on lines of their own.
 #[repr(align(64))]
-struct Sums([f32; 32 * PANEL]);
+pub(super) struct Sums(pub(super) [f32; 32 * PANEL]);
 
-impl<T: Tiles> Kernel for Piece<'_, T> {
-    type Output = ();
+impl Default for Sums {
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { job, block, .. } = &self;
-        let (g, walk) = (&job.g, &job.walk);
-        let slots = (block.rows.len() - 1) * walk.span + g.out_w;
-        // As many tiles of slots as two at a time need, as even as possible.
-        let count = slots.div_ceil(16).next_multiple_of(2);
-        let rows = slots.div_ceil(count);
-        // Safety: from 1 to 16 rows; `run` asked whether the machine has tiles.
-        let mut tiles = unsafe { T::new(rows) };
-        let mut sums = Sums([0.0; 32 * PANEL]);
-        let weights = job.plan.steps() * 2 * TILE;
-        for panel in self.panels.clone() {
-            // Also the bounds of what the products read.
-            let weights = &job.prepared[panel * weights..][..weights];
-            let bias = padded(job.epilogue.bias, panel);
-            for (i, image) in block.images.clone().enumerate() {
-                for first in (0..count * rows).step_by(2 * rows) {
-                    // The last tile may start earlier, and find again what the one before found.
-                    let starts = [first, first + rows].map(|slot| slot.min(slots - rows));
-                    let from = starts.map(|start| self.slot(i, image, start));
-                    // Safety: slots of the block, under every kernel row, and the weights cut above.
-                    unsafe {
-                        if job.plan.is_far() {
-                            self.sum::<S, true>(s, &mut tiles, from, weights);
-                        } else {
-                            self.sum::<S, false>(s, &mut tiles, from, weights);
-                        }
-                        store(&tiles, sums.0.as_mut_ptr());
-                    }
-                    for (half, start) in starts.into_iter().enumerate() {
-                        let wanted = (first + half * rows).min(slots)..(first + (half + 1) * rows).min(slots);
-                        let sums = &sums.0[(half * 16 + wanted.start - start.min(wanted.start)) * PANEL..];
-                        self.write(s, image, wanted, panel, &bias, sums);
-                    }
-                }
-            }
-        }
+    fn default() -> Self {
+        Self([0.0; 32 * PANEL])
     }
 }
 
 /// The bias of a panel's channels, or zeros.
-fn padded(bias: Option<&[f32]>, panel: usize) -> [f32; PANEL] {
+pub(super) fn padded(bias: Option<&[f32]>, panel: usize) -> [f32; PANEL] {
     let mut padded = [0.0; PANEL];
     if let Some(bias) = bias {
         let bias = &bias[panel * PANEL..];
@@ -170,10 +135,10 @@ fn padded(bias: Option<&[f32]>, panel: usize) -> [f32; PANEL] {
     padded
 }
 
-impl<T: Tiles> Piece<'_, T> {
+impl Piece<'_> {
     /// Where a slot of the block's image `i`, which is image `image`, reads under the first kernel row and run.
     #[inline(always)]
-    fn slot(&self, i: usize, image: usize, slot: usize) -> *const u16 {
+    pub(super) fn slot(&self, i: usize, image: usize, slot: usize) -> *const u16 {
         let Job { plan, g, walk, x, .. } = self.job;
         let image = match plan.source() {
             Source::Input => x.as_ptr().wrapping_add((image * g.h + self.block.rows.start) * g.w * g.c_in),
@@ -182,41 +147,33 @@ impl<T: Tiles> Piece<'_, T> {
         image.wrapping_add(slot * walk.slot)
     }
 
-    /// Sums the products of the slots from two places on with a panel's weights.
-    ///
-    /// # Safety
-    /// As many slots as tiles have rows can be read from each place on, under every kernel row, and `weights` are a panel's.
+    /// Words from what a slot reads under the first kernel row to what it reads under another.
     #[inline(always)]
-    unsafe fn sum<S: Simd, const FAR: bool>(&self, s: S, tiles: &mut T, from: [*const u16; 2], weights: &[u16]) {
+    pub(super) fn below(&self, ky: usize) -> usize {
         let Job { plan, g, walk, .. } = self.job;
         let frame = Frame { g, first: self.block.rows.start, rows: self.block.rows.len() };
-        let row = walk.slot * walk.span;
-        let steps = walk.depth / STEP;
-        let mut right = weights.as_ptr();
-        zero(tiles);
-        for ky in 0..g.kernel[0] {
-            let below = match plan.source() {
-                Source::Input => ky * g.dilation[0],
-                Source::Frame | Source::Gathered => frame.under(ky),
-            };
-            for run in 0..walk.runs {
-                let starts = from.map(|from| from.wrapping_add(below * row + run * walk.run));
-                let left = Operand { starts, pitch: walk.slot, step: STEP };
-                let starts = [right, right.wrapping_add(TILE)];
-                let weights = Operand { starts, pitch: LINE, step: 2 * TILE };
-                // Safety: as the caller vouches.
-                unsafe { products::<S, T, FAR>(s, tiles, left, weights, steps) };
-                right = right.wrapping_add(steps * 2 * TILE);
-            }
-        }
+        let rows = match plan.source() {
+            Source::Input => ky * g.dilation[0],
+            Source::Frame | Source::Gathered => frame.under(ky),
+        };
+        rows * walk.slot * walk.span
     }
 
-    /// Writes slots of an image from rows of sums, but for those between rows of pixels.
+    /// Writes slots of an image, of which a row has `span`, from rows of sums, but for those between rows of pixels.
     #[inline(always)]
-    fn write<S: Simd>(&self, s: S, image: usize, slots: Range<usize>, panel: usize, bias: &[f32; PANEL], sums: &[f32]) {
-        let Job { g, walk, .. } = self.job;
+    pub(super) fn write<S: Simd>(
+        &self,
+        s: S,
+        image: usize,
+        slots: Range<usize>,
+        span: usize,
+        panel: usize,
+        bias: &[f32; PANEL],
+        sums: &[f32],
+    ) {
+        let g = &self.job.g;
         let channels = PANEL.min(g.c_out - panel * PANEL);
-        let (mut row, mut column) = (slots.start / walk.span, slots.start % walk.span);
+        let (mut row, mut column) = (slots.start / span, slots.start % span);
         for sums in sums.chunks_exact(PANEL).take(slots.len()) {
             if column < g.out_w {
                 let pixel = (image * g.out_h + self.block.rows.start + row) * g.out_w + column;
@@ -235,7 +192,7 @@ impl<T: Tiles> Piece<'_, T> {
                 }
             }
             column += 1;
-            if column == walk.span {
+            if column == span {
                 (row, column) = (row + 1, 0);
             }
         }

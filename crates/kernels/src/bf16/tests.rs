@@ -1,9 +1,10 @@
-//! Convolutions and gradients on tiles against f64, fed with the same bf16: odd shapes, every instruction set, several thread
-//! counts, emulated tiles everywhere and the machine's own where it has them.
+//! Convolutions and gradients on tiles and as dot products against f64, fed with the same bf16: odd shapes, every instruction
+//! set, several thread counts, emulated instructions everywhere and the machine's own where it has them.
 //!
-//! **Bounds.** A step of 32 terms adds 16 products twice, the two sums, and that to what is there; products are exact. So a sum of
-//! s steps errs by at most (17 + s) · 2⁻²⁴ of its terms' magnitudes, and by three more roundings in the last write; then it is
-//! rounded to bf16, and has to be what some sum that near would be rounded to.
+//! **Bounds.** Products are exact. On tiles, a step of 32 terms adds 16 products twice, the two sums, and that to what is there,
+//! so that a sum of s steps errs by at most (17 + s) · 2⁻²⁴ of its terms' magnitudes; dot products add all t terms one by one, and
+//! err by at most t · 2⁻²⁴. Three more roundings are in the last write; then the sum is rounded to bf16, and has to be what some
+//! sum that near would be rounded to.
 
 use super::*;
 use crate::conv::{Activation, ConvGeometry};
@@ -27,7 +28,7 @@ fn geometry(
 /// Every way to find pixels: in x, in framed copies, gathered; on both sides of every width, and of one tile's rows.
 fn geometries() -> Vec<ConvGeometry> {
     let mut all = Vec::new();
-    for channels in [[3, 5], [32, 17], [64, 33], [37, 70], [5, 1]] {
+    for channels in [[3, 5], [32, 17], [64, 33], [37, 70], [5, 1], [22, 50]] {
         let square = |size, k, s, p, d| geometry(size, channels, [k; 2], [s; 2], [p; 2], [d; 2]);
         all.push(square([3, 5, 7], 1, 1, 0, 1));
         all.push(square([1, 1, 1], 1, 1, 0, 1));
@@ -71,36 +72,50 @@ fn value(word: u16) -> f64 {
     f64::from(widened(word))
 }
 
-/// Emulated tiles, and the machine's own where it has them.
-fn tiles() -> impl Iterator<Item = bool> {
-    [false, true].into_iter().filter(|own| !own || granted())
+const WAYS: [Bf16; 2] = [Bf16::Dot, Bf16::Amx];
+
+/// Emulated instructions, and the machine's own where it has them.
+fn instructions(way: Bf16) -> impl Iterator<Item = bool> {
+    [false, true].into_iter().filter(move |own| !own || way.is_available())
 }
 
-/// Runs `f`, which assigns or adds to its third argument, with every instruction set, on 1, 2 and 4 threads and on all tiles:
-/// bits may depend on none of these but the first, nor on what scratch held before. Returns one result for each instruction set.
+/// Runs `f`, which assigns or adds to its third argument, with every instruction set, with the machine's own instructions and
+/// without, on 1, 2 and 4 threads: bits may depend on threads as little as on what scratch held before. Returns one result for
+/// each instruction set, with its own instructions or not; tiles give the same bits either way.
 fn everywhere<T: Copy + PartialEq + std::fmt::Debug>(
     what: &str,
+    way: Bf16,
     start: &[T],
     scratch: impl Fn(usize) -> usize,
     f: impl Fn(&Cpu, bool, &mut [T], &mut [f32]),
 ) -> Vec<Vec<T>> {
-    let run = |isa| {
-        let mut results = tiles().flat_map(|own| {
-            [(1, f32::NAN), (2, 1.0), (4, f32::INFINITY)].map(|(threads, left)| {
-                let cpu = Cpu::with_isa(threads, isa).unwrap();
-                let mut out = start.to_vec();
-                f(&cpu, own, &mut out, &mut vec![left; scratch(threads)]);
-                out
-            })
+    let run = |isa, own| {
+        let mut results = [(1, f32::NAN), (2, 1.0), (4, f32::INFINITY)].into_iter().map(|(threads, left)| {
+            let cpu = Cpu::with_isa(threads, isa).unwrap();
+            let mut out = start.to_vec();
+            f(&cpu, own, &mut out, &mut vec![left; scratch(threads)]);
+            out
         });
         let first = results.next().unwrap();
         for other in results {
             let differs = first.iter().zip(&other).position(|(a, b)| a != b);
-            assert_eq!(differs, None, "{what}, {isa:?}: where bits depend on threads or tiles");
+            assert_eq!(differs, None, "{what}, {way:?}, {isa:?}: where bits depend on threads");
         }
         first
     };
-    Isa::available().into_iter().map(run).collect()
+    let each = |isa| {
+        let results: Vec<Vec<T>> = instructions(way).map(|own| run(isa, own)).collect();
+        if way == Bf16::Amx {
+            assert!(results.iter().all(|result| *result == results[0]), "{what}, {isa:?}: bits depend on tiles");
+        }
+        results
+    };
+    Isa::available().into_iter().flat_map(each).collect()
+}
+
+/// Roundings of a sum of an output's terms.
+fn roundings(way: Bf16, g: &ConvGeometry) -> usize {
+    if way == Bf16::Amx { 17 + steps(g) } else { g.kernel[0] * g.kernel[1] * g.c_in }
 }
 
 /// Steps of 32 terms of an output.
@@ -109,10 +124,10 @@ fn steps(g: &ConvGeometry) -> usize {
 }
 
 /// Panics where `found` is not what a sum near the expected one is rounded to, within `bounds`.
-fn assert_rounded(what: &str, found: &[u16], expected: &[Sum], steps: usize, bounds: (f64, f64)) {
+fn assert_rounded(what: &str, found: &[u16], expected: &[Sum], roundings: usize, bounds: (f64, f64)) {
     assert_eq!(found.len(), expected.len(), "{what}: lengths");
     for (i, (&found, expected)) in found.iter().zip(expected).enumerate() {
-        let error = (steps + 24) as f64 * 2.0_f64.powi(-24) * expected.magnitude + 1e-30;
+        let error = (roundings + 7) as f64 * 2.0_f64.powi(-24) * expected.magnitude + 1e-30;
         let near = |v: f64| widened(narrowed(v.clamp(bounds.0, bounds.1) as f32));
         let (low, high) = (near(expected.value - error), near(expected.value + error));
         let found = widened(found);
@@ -129,7 +144,7 @@ fn prepared_values(weight: &[f32], scale: Option<&[f32]>) -> Vec<f64> {
 
 /// Prepares and runs a plan.
 fn convolve(
-    plan: &AmxConvolution,
+    plan: &Bf16Convolution,
     (cpu, own): (&Cpu, bool),
     x: &[u16],
     (weight, scale): (&[f32], Option<&[f32]>),
@@ -147,9 +162,14 @@ fn more(g: &ConvGeometry) -> ConvGeometry {
     ConvGeometry { n: g.n + 2, ..*g }
 }
 
+/// Every geometry, or every `step`-th, by every way.
+fn everything(step: usize) -> impl Iterator<Item = (ConvGeometry, Bf16)> {
+    geometries().into_iter().step_by(step).flat_map(|g| WAYS.map(|way| (g, way)))
+}
+
 #[test]
 fn forward_writes_what_the_epilogue_says() {
-    for g in geometries() {
+    for (g, way) in everything(1) {
         let (x, residual, weight) = (words(1, g.x_len()), words(2, g.y_len()), random(3, g.weight_len()));
         let (bias, scale) = (random(4, g.c_out), random(5, g.c_out));
         let (mut expected, used) = (vec![Sum::default(); g.y_len()], prepared_values(&weight, Some(&scale)));
@@ -159,10 +179,11 @@ fn forward_writes_what_the_epilogue_says() {
             sum.add(value(residual[i]));
         }
         // Into channels 3.. of a map five channels wider.
-        let (pitch, plan) = (g.c_out + 5, AmxConvolution::plan(&more(&g)).unwrap());
+        let (pitch, plan) = (g.c_out + 5, Bf16Convolution::plan(way, &more(&g)).unwrap());
         let start = vec![7; g.y_len() / g.c_out * pitch];
         let results = everywhere(
             "forward",
+            way,
             &start,
             |threads| plan.scratch(threads),
             |cpu, own, y, scratch| {
@@ -176,16 +197,16 @@ fn forward_writes_what_the_epilogue_says() {
             let pixels = y.chunks_exact(pitch);
             assert!(pixels.clone().all(|p| p[..3] == [7; 3] && p[pitch - 2..] == [7; 2]), "neighbours: {g:?}");
             let y: Vec<u16> = pixels.flat_map(|p| p[3..3 + g.c_out].to_vec()).collect();
-            assert_rounded(&format!("forward of {g:?}"), &y, &expected, steps(&g), (0.0, 6.0));
+            assert_rounded(&format!("{way:?} forward of {g:?}"), &y, &expected, roundings(way, &g), (0.0, 6.0));
         }
     }
 }
 
 #[test]
 fn outputs_are_assigned_or_added() {
-    for g in geometries().into_iter().step_by(3) {
+    for (g, way) in everything(3) {
         let (x, start, weight) = (words(1, g.x_len()), words(2, g.y_len()), random(3, g.weight_len()));
-        let (plan, used) = (AmxConvolution::plan(&g).unwrap(), prepared_values(&weight, None));
+        let (plan, used) = (Bf16Convolution::plan(way, &g).unwrap(), prepared_values(&weight, None));
         for adds in [false, true] {
             let mut expected = vec![Sum::default(); g.y_len()];
             conv_products(&g, |i, w, y| expected[y].add(value(x[i]) * used[w]));
@@ -195,6 +216,7 @@ fn outputs_are_assigned_or_added() {
             let before = if adds { start.clone() } else { vec![0x7fc0; g.y_len()] };
             let results = everywhere(
                 "output",
+                way,
                 &before,
                 |threads| plan.scratch(threads),
                 |cpu, own, y, scratch| {
@@ -204,7 +226,7 @@ fn outputs_are_assigned_or_added() {
             );
             for y in results {
                 let all = (f64::NEG_INFINITY, f64::INFINITY);
-                assert_rounded(&format!("output of {g:?}"), &y, &expected, steps(&g), all);
+                assert_rounded(&format!("{way:?} output of {g:?}"), &y, &expected, roundings(way, &g), all);
             }
         }
     }
@@ -212,8 +234,8 @@ fn outputs_are_assigned_or_added() {
 
 #[test]
 fn data_gradients_are_assigned_or_added() {
-    for g in geometries() {
-        let Some(plan) = AmxConvolution::data_gradient(&more(&g)) else {
+    for (g, way) in everything(1) {
+        let Some(plan) = Bf16Convolution::data_gradient(way, &more(&g)) else {
             assert!(g.turned().is_none(), "a plan for {g:?}");
             continue;
         };
@@ -228,6 +250,7 @@ fn data_gradients_are_assigned_or_added() {
             let before = if adds { start.clone() } else { vec![0x7fc0; g.x_len()] };
             let results = everywhere(
                 "data gradient",
+                way,
                 &before,
                 |threads| plan.scratch(threads),
                 |cpu, own, dx, scratch| {
@@ -238,7 +261,13 @@ fn data_gradients_are_assigned_or_added() {
             );
             for dx in results {
                 let (turned, all) = (g.turned().unwrap(), (f64::NEG_INFINITY, f64::INFINITY));
-                assert_rounded(&format!("data gradient of {g:?}"), &dx, &expected, steps(&turned), all);
+                assert_rounded(
+                    &format!("{way:?} data gradient of {g:?}"),
+                    &dx,
+                    &expected,
+                    roundings(way, &turned),
+                    all,
+                );
             }
         }
     }
@@ -246,8 +275,8 @@ fn data_gradients_are_assigned_or_added() {
 
 #[test]
 fn weight_gradients_are_assigned_or_added() {
-    for g in geometries() {
-        let Some(plan) = AmxWeightGradient::plan(&more(&g)) else {
+    for (g, way) in everything(1) {
+        let Some(plan) = Bf16WeightGradient::plan(way, &more(&g)) else {
             assert!(g.dilation[1] > 1 || (g.h, g.w) == (1, 1), "no plan for {g:?}");
             continue;
         };
@@ -261,6 +290,7 @@ fn weight_gradients_are_assigned_or_added() {
             let before = if adds { start.clone() } else { vec![7.0; g.weight_len()] };
             let results = everywhere(
                 "weight gradient",
+                way,
                 &before,
                 |threads| plan.scratch(threads),
                 |cpu, own, dw, scratch| {
@@ -268,10 +298,11 @@ fn weight_gradients_are_assigned_or_added() {
                 },
             );
             // Steps, each block's last one begun, and at most 16 copies and what was there.
-            let steps = g.n * g.out_h * (g.out_w + 1) / 32 + g.n * g.out_h;
-            let bound = (17 + steps + 17) as f64 * 2.0_f64.powi(-24);
+            let slots = g.n * g.out_h * (g.out_w + 1);
+            let roundings = if way == Bf16::Amx { 17 + slots / 32 + g.n * g.out_h } else { slots };
+            let bound = (roundings + 17) as f64 * 2.0_f64.powi(-24);
             for dw in results {
-                assert_close(&format!("weight gradient of {g:?}"), &dw, &expected, bound);
+                assert_close(&format!("{way:?} weight gradient of {g:?}"), &dw, &expected, bound);
             }
         }
     }
@@ -280,18 +311,20 @@ fn weight_gradients_are_assigned_or_added() {
 /// What fills steps and lies between rows may not reach other outputs, even where it is no number.
 #[test]
 fn nan_reaches_what_sees_it_and_nothing_else() {
-    for channels in [[5, 9], [32, 9], [40, 9]] {
-        for (k, s, p) in [(3, 1, 1), (3, 2, 1), (1, 1, 0), (3, 1, 0)] {
+    for channels in [[5, 9], [32, 9], [40, 9], [18, 9]] {
+        for (way, (k, s, p)) in
+            WAYS.into_iter().flat_map(|way| [(3, 1, 1), (3, 2, 1), (1, 1, 0), (3, 1, 0)].map(|window| (way, window)))
+        {
             let g = geometry([1, 7, 9], channels, [k; 2], [s; 2], [p; 2], [1; 2]);
             let mut x = words(1, g.x_len());
             let at = (3 * g.w + 4) * g.c_in + 2;
             x[at] = 0x7fc0;
             let mut sees = vec![false; g.y_len()];
             conv_products(&g, |x, _, y| sees[y] |= x == at);
-            let (plan, weight) = (AmxConvolution::plan(&g).unwrap(), random(2, g.weight_len()));
+            let (plan, weight) = (Bf16Convolution::plan(way, &g).unwrap(), random(2, g.weight_len()));
             let start = vec![0; g.y_len()];
             let scratch = |threads: usize| plan.scratch(threads);
-            let results = everywhere("with NaN", &start, scratch, |cpu, own, y, scratch| {
+            let results = everywhere("with NaN", way, &start, scratch, |cpu, own, y, scratch| {
                 let mut to = Bf16Destination::assign(y, g.c_out);
                 convolve(&plan, (cpu, own), &x, (&weight, None), &Bf16Epilogue::default(), &mut to, scratch);
                 // Which NaN it is does not matter.
@@ -308,27 +341,33 @@ fn nan_reaches_what_sees_it_and_nothing_else() {
 }
 
 #[test]
-fn what_tiles_do_not_compute_has_no_plan() {
+fn what_is_not_computed_has_no_plan() {
     let g = geometry([1, 8, 8], [32, 32], [3; 2], [1; 2], [1; 2], [1; 2]);
     let (grouped, strided) =
         (ConvGeometry { groups: 2, ..g }, ConvGeometry { stride: [2; 2], out_h: 4, out_w: 4, ..g });
-    assert!(AmxConvolution::plan(&g).is_some() && AmxConvolution::data_gradient(&g).is_some());
-    assert!(AmxConvolution::plan(&strided).is_some() && AmxWeightGradient::plan(&strided).is_some());
-    assert!(AmxConvolution::data_gradient(&strided).is_none());
-    assert!(AmxConvolution::plan(&grouped).is_none() && AmxWeightGradient::plan(&grouped).is_none());
-    assert!(AmxWeightGradient::plan(&geometry([4, 1, 1], [32, 32], [1; 2], [1; 2], [0; 2], [1; 2])).is_none());
-    assert!(AmxConvolution::plan(&ConvGeometry { n: 0, ..g }).is_none());
+    for way in WAYS {
+        let forward = |g| Bf16Convolution::plan(way, g).is_some();
+        let data = |g| Bf16Convolution::data_gradient(way, g).is_some();
+        let weight = |g| Bf16WeightGradient::plan(way, g).is_some();
+        assert!(forward(&g) && data(&g) && forward(&strided) && weight(&strided));
+        assert!(!data(&strided) && !forward(&grouped) && !weight(&grouped));
+        assert!(!weight(&geometry([4, 1, 1], [32, 32], [1; 2], [1; 2], [0; 2], [1; 2])));
+        assert!(!forward(&ConvGeometry { n: 0, ..g }));
+    }
+    assert!(
+        Bf16Convolution::plan(Bf16::Widened, &g).is_none() && Bf16WeightGradient::plan(Bf16::Widened, &g).is_none()
+    );
 }
 
 #[test]
 fn smaller_batches_need_no_more_scratch() {
-    for g in geometries() {
+    for (g, way) in everything(1) {
         for n in 1..40 {
             let now = ConvGeometry { n: 40, ..g };
-            if let Some(plan) = AmxConvolution::plan(&now) {
+            if let Some(plan) = Bf16Convolution::plan(way, &now) {
                 assert!(plan.batch(n).scratch(3) <= plan.scratch(3), "{n} of {now:?}");
             }
-            if let Some(plan) = AmxWeightGradient::plan(&now) {
+            if let Some(plan) = Bf16WeightGradient::plan(way, &now) {
                 assert!(plan.batch(n).scratch(3) <= plan.scratch(3), "{n} of {now:?}");
             }
         }
@@ -339,20 +378,25 @@ fn smaller_batches_need_no_more_scratch() {
 #[should_panic(expected = "a residual and an activation")]
 fn additions_have_no_activation() {
     let g = geometry([1, 1, 1], [2, 2], [1; 2], [1; 2], [0; 2], [1; 2]);
-    let (plan, mut y) = (AmxConvolution::plan(&g).unwrap(), [0; 2]);
+    let (plan, mut y) = (Bf16Convolution::plan(Bf16::Amx, &g).unwrap(), [0; 2]);
     let (cpu, mut scratch) = (Cpu::new(1).unwrap(), vec![0.0; plan.scratch(1)]);
     let epilogue = Bf16Epilogue { activation: Activation::Relu, ..Bf16Epilogue::default() };
     let to = &mut Bf16Destination::add(&mut y, 2);
     convolve(&plan, (&cpu, false), &[0; 2], (&[0.0; 4], None), &epilogue, to, &mut scratch);
 }
 
+/// The other tests include the machine's own dot products only where it has them.
+#[test]
+#[ignore = "needs a machine with AVX512-BF16"]
+fn the_machines_dot_products_are_tested() {
+    assert!(Bf16::Dot.is_available(), "this machine has no AVX512-BF16");
+    assert_eq!(instructions(Bf16::Dot).count(), 2);
+}
+
 /// The other tests include the machine's own tiles only where it has them.
 #[test]
 #[ignore = "needs a machine with AMX-BF16"]
 fn the_machines_tiles_are_tested() {
-    assert!(
-        Cpu::new(1).unwrap().amx(),
-        "this machine has no AMX-BF16, its system does not grant it, or STRIATE_AMX is 0"
-    );
-    assert_eq!(tiles().count(), 2);
+    assert!(Bf16::Amx.is_available(), "this machine has no AMX-BF16, or its system does not grant it");
+    assert_eq!(instructions(Bf16::Amx).count(), 2);
 }

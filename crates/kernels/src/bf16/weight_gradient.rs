@@ -1,21 +1,23 @@
-//! The gradient of a convolution by its weights, of bf16, on matrix tiles: for every kernel row a product of dy, turned, with
+//! The gradient of a convolution by its weights, of bf16, on matrix tiles or as dot products: for every kernel row a product of dy, turned, with
 //! x, whose pixels in a kernel row count as channels. Pixels are the terms, and two of them have to lie side by side, so that
 //! both are rewritten block by block. Blocks are cut into a number of chunks that depends on the shape alone; each chunk sums
 //! into its own copy of the gradient, and the copies are added in order.
 //!
 //! Pixels that fill a step are zero in dy. Where x is not finite there, so may weights be that never meet it.
 
-use super::amx::{self, Amx};
+use super::Bf16;
+use super::amx::Amx;
 use super::frame::Frame;
-use super::product::{LINE, Operand, STEP, TILE, load, products, store, zero};
-use super::tiles::{Emulated, Tiles};
+use super::product::LINE;
+use super::tiles::Emulated;
+use super::way::dispatch_dots;
 use super::weight_copies::add_copies;
 use super::weight_operands::{Inputs, Outputs};
+use super::weight_products::{AsDots, OnTiles, Products, Strips};
 use crate::Cpu;
 use crate::conv::ConvGeometry;
 use crate::cpu::SharedMut;
 use crate::simd::{Kernel, Simd};
-use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Channels of x or dy that two tiles hold.
@@ -26,29 +28,34 @@ const PIECES: usize = 16;
 
 /// A planned weight gradient of bf16.
 #[derive(Clone, Copy, Debug)]
-pub struct AmxWeightGradient {
+pub struct Bf16WeightGradient {
     g: ConvGeometry,
+    way: Bf16,
     /// Images and output rows of a block, at most.
     images: usize,
     rows: usize,
 }
 
-impl AmxWeightGradient {
-    /// How to compute it; `None` for groups of channels, kernel columns that lie apart, linear layers, whose gradient takes
+impl Bf16WeightGradient {
+    /// How to compute it that `way`; `None` where bf16 are widened, for groups of channels, kernel columns that lie apart, linear layers, whose gradient takes
     /// longer to write than to compute, and where there is nothing to compute.
-    pub fn plan(g: &ConvGeometry) -> Option<Self> {
-        /// Pixels of a block: enough for sums to stay in tiles, few enough for both operands to stay in a second-level cache.
+    pub fn plan(way: Bf16, g: &ConvGeometry) -> Option<Self> {
+        /// Pixels of a block: enough for sums to stay in tiles, few enough for both operands to stay in a second-level cache; as
+        /// dot products, which are slower, so few that blocks are pieces enough without panels being cut, each part of
+        /// which fills its own strips.
         const PIXELS: usize = 1024;
+        const DOTS: usize = 256;
         let sizes = [g.n, g.h, g.w, g.c_in, g.out_h, g.out_w, g.c_out];
-        if g.groups != 1 || g.dilation[1] != 1 || g.is_linear() || sizes.contains(&0) {
+        if way == Bf16::Widened || g.groups != 1 || g.dilation[1] != 1 || g.is_linear() || sizes.contains(&0) {
             return None;
         }
         g.check_shape();
         let span = g.out_w.next_multiple_of(2);
-        let rows = (PIXELS / span).clamp(1, g.out_h);
+        let pixels = if way == Bf16::Dot { DOTS } else { PIXELS };
+        let rows = (pixels / span).clamp(1, g.out_h);
         let rows = g.out_h.div_ceil(g.out_h.div_ceil(rows));
-        let images = if rows == g.out_h { (PIXELS / (rows * span)).clamp(1, g.n) } else { 1 };
-        Some(Self { g: *g, images, rows })
+        let images = if rows == g.out_h { (pixels / (rows * span)).clamp(1, g.n) } else { 1 };
+        Some(Self { g: *g, way, images, rows })
     }
 
     /// The same plan for another number of images.
@@ -110,22 +117,38 @@ impl AmxWeightGradient {
         self.images * image + self.line_len()
     }
 
-    /// Floats of scratch that [`AmxWeightGradient::run`] needs with `threads` threads.
+    /// The estimated cost of dot products, as of [`super::Bf16Convolution::cost`].
+    pub fn cost(&self) -> f64 {
+        /// The share of the peak that the register tile reaches.
+        const DOTS: f64 = 0.95;
+        /// Multiply-adds in the time in which a word of x or dy is brought into strips, and a sum of a copy is added.
+        const INPUT: f64 = 2.0;
+        const OUTPUT: f64 = 8.0;
+        const SUM: f64 = 30.0;
+        let (g, [wide, deep], sets) = (&self.g, self.panels(), self.sets());
+        let slots = (g.n * g.out_h * self.span()) as f64;
+        let (inputs, outputs) = ((deep * PANEL * sets[0] * g.stride[0]) as f64, (wide * PANEL * sets[1]) as f64);
+        let products = slots * (g.kernel[0] * g.c_out * deep * PANEL) as f64 / 2.0;
+        let copies = (self.chunks() * self.copy_len()) as f64;
+        products / DOTS + slots * (INPUT * inputs + OUTPUT * outputs) + SUM * copies
+    }
+
+    /// Floats of scratch that [`Bf16WeightGradient::run`] needs with `threads` threads.
     pub fn scratch(&self, threads: usize) -> usize {
         // A line more, so that the first one can be found.
         self.chunks() * self.copy_len() + threads * self.seat_len() / 2 + LINE / 2
     }
 
     /// Assigns to `dw (c_out, c_in, kernel)`, or with `adds` adds to it, the gradient from x `(n, h, w, c_in)` and dy `(n, out_h,
-    /// out_w, c_out)`. On the machine's own tiles where [`Cpu::amx`] says so, else on emulated ones, with the same result.
+    /// out_w, c_out)`. With the machine's own instructions or emulated ones, as [`super::Bf16Convolution::run`].
     ///
     /// # Panics
     /// If a length contradicts the geometry.
     pub fn run(&self, cpu: &Cpu, x: &[u16], dy: &[u16], dw: &mut [f32], adds: bool, scratch: &mut [f32]) {
-        self.run_on(cpu, cpu.amx(), x, dy, dw, adds, scratch);
+        self.run_on(cpu, cpu.bf16() == self.way, x, dy, dw, adds, scratch);
     }
 
-    /// As [`AmxWeightGradient::run`], on the machine's own tiles or on emulated ones.
+    /// As [`Bf16WeightGradient::run`], with the machine's own instructions or with emulated ones.
     pub(super) fn run_on(
         &self,
         cpu: &Cpu,
@@ -136,7 +159,7 @@ impl AmxWeightGradient {
         adds: bool,
         scratch: &mut [f32],
     ) {
-        assert!(!own || amx::granted(), "this machine has no tiles of its own");
+        assert!(!own || self.way.is_available(), "this machine has no {} of its own", self.way.name());
         let g = &self.g;
         g.check(x.len(), dw.len(), dy.len(), scratch.len(), self.scratch(cpu.threads()));
         let skipped = scratch.as_ptr().align_offset(2 * LINE).min(scratch.len());
@@ -151,12 +174,13 @@ impl AmxWeightGradient {
             cpu.run_with_seat(chunks * sets[0] * sets[1], |seat, piece| {
                 let (chunk, piece) = (piece % chunks, piece / chunks);
                 let (outputs, inputs) = (set(0, piece % sets[0]), set(1, piece / sets[0]));
-                if own {
-                    let tiles = PhantomData::<Amx>;
-                    cpu.isa().dispatch(Piece { job: &job, seat, chunk, outputs, inputs, tiles });
-                } else {
-                    let tiles = PhantomData::<Emulated>;
-                    cpu.isa().dispatch(Piece { job: &job, seat, chunk, outputs, inputs, tiles });
+                let piece = Piece { job: &job, seat, chunk, outputs, inputs };
+                match (self.way, own) {
+                    // Safety: the machine has tiles, as asserted.
+                    (Bf16::Amx, true) => cpu.isa().dispatch(Run(piece, || unsafe { OnTiles::<Amx>::new() })),
+                    // Safety: these are everywhere.
+                    (Bf16::Amx, false) => cpu.isa().dispatch(Run(piece, || unsafe { OnTiles::<Emulated>::new() })),
+                    _ => dispatch_dots(cpu.isa(), own, Run(piece, || AsDots)),
                 }
             });
             add_copies(cpu, g, panels, copies, adds, dw);
@@ -166,7 +190,7 @@ impl AmxWeightGradient {
 
 /// What all pieces share.
 struct Job<'a> {
-    plan: &'a AmxWeightGradient,
+    plan: &'a Bf16WeightGradient,
     x: &'a [u16],
     dy: &'a [u16],
     /// (chunks, kernel rows, panels of outputs, panels of inputs, 32 outputs, 32 inputs).
@@ -176,38 +200,39 @@ struct Job<'a> {
 }
 
 /// Some panels of a chunk.
-struct Piece<'a, T> {
+struct Piece<'a> {
     job: &'a Job<'a>,
     seat: usize,
     chunk: usize,
     outputs: Range<usize>,
     inputs: Range<usize>,
-    tiles: PhantomData<T>,
 }
 
-impl<T: Tiles> Kernel for Piece<'_, T> {
+/// A piece, and what makes its products on the thread that runs it.
+struct Run<'a, M>(Piece<'a>, M);
+
+impl<P: Products, M: FnOnce() -> P> Kernel for Run<'_, M> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let plan = self.job.plan;
+        let Self(piece, products) = self;
+        let (plan, mut products) = (piece.job.plan, products());
         let g = &plan.g;
         let (blocks, chunks, high) = (plan.blocks(), plan.chunks(), g.out_h.div_ceil(plan.rows));
-        let chunk = self.chunk * blocks / chunks..(self.chunk + 1) * blocks / chunks;
-        // Safety: 16 rows; `run_on` asked whether the machine has tiles.
-        let mut tiles = unsafe { T::new(16) };
+        let chunk = piece.chunk * blocks / chunks..(piece.chunk + 1) * blocks / chunks;
         for index in chunk.clone() {
             let (image, first) = (index / high * plan.images, index % high * plan.rows);
             let images = image..(image + plan.images).min(g.n);
             let frame = Frame { g, first, rows: plan.rows.min(g.out_h - first) };
-            self.block(s, &mut tiles, images, frame, index > chunk.start);
+            piece.block(s, &mut products, images, frame, index > chunk.start);
         }
     }
 }
 
-impl<T: Tiles> Piece<'_, T> {
+impl Piece<'_> {
     /// Adds to the sums, or starts them with, the products of a block.
     #[inline(always)]
-    fn block<S: Simd>(&self, s: S, tiles: &mut T, images: Range<usize>, frame: Frame<'_>, adds: bool) {
+    fn block<S: Simd>(&self, s: S, products: &mut impl Products, images: Range<usize>, frame: Frame<'_>, adds: bool) {
         let Job { plan, x, dy, copies, seats } = self.job;
         let (g, span, [wide, deep]) = (&plan.g, plan.span(), plan.panels());
         let slots = frame.rows * span;
@@ -231,26 +256,21 @@ impl<T: Tiles> Piece<'_, T> {
             for (o, output) in self.outputs.clone().enumerate() {
                 for (i, input) in self.inputs.clone().enumerate() {
                     let at = (((self.chunk * g.kernel[0] + ky) * wide + output) * deep + input) * PANEL * PANEL;
-                    let sums = copies.get().wrapping_add(at);
+                    let strips = |start: *mut u16, panel: usize, len: usize| {
+                        [2 * panel, 2 * panel + 1].map(|strip| start.wrapping_add(strip * len).cast_const())
+                    };
+                    let strips = Strips {
+                        rows: (g.c_out - output * PANEL).min(PANEL),
+                        left: strips(dy_of(0), o, Outputs::strip(slots)),
+                        right: strips(x_of(0).wrapping_add(below), i, Inputs::strip(&frame, span)),
+                        slots,
+                        images: images.len(),
+                        image: x_len + dy_len,
+                        sums: copies.get().wrapping_add(at),
+                        adds,
+                    };
                     // Safety: sums of this chunk and these panels, which no other piece has, and the operands above.
-                    unsafe {
-                        if adds {
-                            load(tiles, sums);
-                        } else {
-                            zero(tiles);
-                        }
-                        for image in 0..images.len() {
-                            let strips = |start: *mut u16, panel: usize, len: usize| {
-                                [2 * panel, 2 * panel + 1].map(|strip| start.wrapping_add(strip * len).cast_const())
-                            };
-                            let left = strips(dy_of(image), o, Outputs::strip(slots));
-                            let right = strips(x_of(image).wrapping_add(below), i, Inputs::strip(&frame, span));
-                            let left = Operand { starts: left, pitch: LINE, step: TILE };
-                            let right = Operand { starts: right, pitch: LINE, step: TILE };
-                            products::<S, T, false>(s, tiles, left, right, slots.div_ceil(STEP));
-                        }
-                        store(tiles, sums);
-                    }
+                    unsafe { products.sum(s, &strips) };
                 }
             }
         }

@@ -1,28 +1,29 @@
-//! AVX-512: vectors of sixteen floats in 32 registers; partial vectors through mask registers.
+//! AVX-512: vectors of sixteen floats in 32 registers; partial vectors through mask registers; with AVX512-BF16 or without.
 //!
 //! Every `Safety` line below rests on the same fact: a value of [`Avx512`] exists only where [`Avx512::new`] was allowed.
 
 use super::{Kernel, Simd};
 use std::arch::x86_64::{
-    __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm256_loadu_si256, _mm256_mask_storeu_epi16,
-    _mm256_maskz_loadu_epi16, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
-    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepi32_ps,
-    _mm512_cvtepu16_epi32, _mm512_cvttps_epi32, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_mask_blend_epi32, _mm512_mask_blend_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
-    _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+    __m256bh, __m256i, __m512, __m512bh, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm256_loadu_si256,
+    _mm256_mask_storeu_epi16, _mm256_maskz_loadu_epi16, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16,
+    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_cvttps_epi32, _mm512_div_ps,
+    _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_epi32, _mm512_mask_blend_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_or_si512,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32,
+    _mm512_srli_epi32, _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
+use std::mem::transmute;
 
-/// Proof that the machine has AVX-512 F, BW, DQ and VL.
+/// Proof that the machine has AVX-512 F, BW, DQ and VL, and BF16 where it says so.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512<const BF16: bool = false>(());
 
-impl Avx512 {
+impl<const BF16: bool> Avx512<BF16> {
     /// The proof.
     ///
     /// # Safety
-    /// The machine has AVX-512 F, BW, DQ and VL.
+    /// The machine has AVX-512 F, BW, DQ and VL, and BF16 where it says so.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Self {
         Self(())
@@ -30,8 +31,34 @@ impl Avx512 {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn compiled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+fn compiled<K: Kernel>(simd: Avx512<false>, kernel: K) -> K::Output {
     kernel.run(simd)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+fn compiled_with_bf16<K: Kernel>(simd: Avx512<true>, kernel: K) -> K::Output {
+    kernel.run(simd)
+}
+
+/// What has a function compiled for it.
+pub(crate) trait Compiled {
+    fn compiled<K: Kernel>(self, kernel: K) -> K::Output;
+}
+
+impl Compiled for Avx512<false> {
+    #[inline(always)]
+    fn compiled<K: Kernel>(self, kernel: K) -> K::Output {
+        // Safety: `self` proves the features.
+        unsafe { compiled(self, kernel) }
+    }
+}
+
+impl Compiled for Avx512<true> {
+    #[inline(always)]
+    fn compiled<K: Kernel>(self, kernel: K) -> K::Output {
+        // Safety: `self` proves the features.
+        unsafe { compiled_with_bf16(self, kernel) }
+    }
 }
 
 /// The first `len` of sixteen lanes.
@@ -41,16 +68,19 @@ fn mask(len: usize) -> u16 {
     ((1_u32 << len) - 1) as u16
 }
 
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16>
+where
+    Self: Compiled,
+{
     type Vector = __m512;
     type Mask = u16;
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
+    const DOTS: bool = BF16;
 
     #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {
-        // Safety: `self` proves the features.
-        unsafe { compiled(self, kernel) }
+        self.compiled(kernel)
     }
 
     #[inline(always)]
@@ -117,6 +147,14 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn dot(self, a: __m512, b: __m512, sum: __m512) -> __m512 {
+        if !BF16 {
+            return self.widened_dot(a, b, sum);
+        }
+        // Safety: `self` proves the features; all are 512 bits.
+        unsafe { _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) }
+    }
+    #[inline(always)]
     fn select(self, mask: u16, a: __m512, b: __m512) -> __m512 {
         // Safety: `self` proves the features.
         unsafe { _mm512_mask_blend_ps(mask, b, a) }
@@ -169,6 +207,13 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store_bf16(self, v: __m512, to: *mut u16) {
+        if BF16 {
+            // Safety: `self` proves the features, the caller the words; both are 256 bits.
+            return unsafe {
+                let words = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v));
+                _mm256_storeu_si256(to.cast(), words);
+            };
+        }
         // Safety: `self` proves the features, the caller the words. Half a unit is added less one bit where the last bit
         // kept is even; a NaN keeps its upper bits and gets the quiet one.
         unsafe {

@@ -32,6 +32,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Vectors that fit into registers at once.
     const REGISTERS: usize;
+    /// Whether [`Simd::dot`] is an instruction.
+    const DOTS: bool = false;
 
     /// Runs `kernel` inside a function compiled for this instruction set.
     fn call<K: Kernel>(self, kernel: K) -> K::Output;
@@ -60,6 +62,28 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn beats(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
     /// 2ᵛ for whole numbers from -126 to 127; anything for others.
     fn two_to(self, v: Self::Vector) -> Self::Vector;
+    /// `sum` and, one after the other, the products of the pairs of bf16 that the bits of lanes of `a` and `b` are, the
+    /// later of a pair first: rounded as by [`Simd::fma`], denormals being zeros.
+    #[inline(always)]
+    fn dot(self, a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        self.widened_dot(a, b, sum)
+    }
+
+    /// [`Simd::dot`] of widened pairs.
+    #[inline(always)]
+    fn widened_dot(self, a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        let mut halves = [[[0.0_f32; 16]; 2]; 2];
+        for (v, [later, first]) in [a, b].into_iter().zip(&mut halves) {
+            self.write(v, &mut later[..Self::LANES]);
+            for i in 0..Self::LANES {
+                let bits = later[i].to_bits();
+                later[i] = f32::from_bits(bits & 0xffff_0000);
+                first[i] = f32::from_bits(bits << 16);
+            }
+        }
+        let [[a, a_first], [b, b_first]] = halves.map(|halves| halves.map(|half| self.read(&half)));
+        self.fma(a_first, b_first, self.fma(a, b, sum))
+    }
     /// `a` where the mask is set, else `b`.
     fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The first lanes from `from`, as many as it has and fit, as floats; the others are zero.

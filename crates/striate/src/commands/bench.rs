@@ -250,7 +250,7 @@ fn plan_rows(graph: &Graph, timing: &Timing) -> Vec<Vec<String>> {
         let inside = step.inside.map(|id| format!(" in {}", graph.node(id).name)).unwrap_or_default();
         let again = step.again_for.map(|id| format!(", again for {}", graph.node(id).name)).unwrap_or_default();
         let layers = names(graph, step) + &inside + &again;
-        let kept = precision_name(step.precision).to_owned() + if step.tiles { ", on tiles" } else { "" };
+        let kept = precision_name(step.precision).to_owned() + if step.products { ", multiplied so" } else { "" };
         let [forward, data, weight] = [&step.forward, &step.data, &step.weight].map(choice);
         vec![layers, step.images.to_string(), kept, forward, data, weight]
     };
@@ -270,7 +270,7 @@ fn plan_objects(graph: &Graph, timing: &Timing) -> Vec<Value> {
         let layers: Vec<&str> = step.nodes.iter().map(|&id| graph.node(id).name.as_str()).collect();
         json!({
             "layers": layers, "images": step.images, "inside": step.inside.map(|id| graph.node(id).name.as_str()),
-            "kept_as": precision_name(step.precision), "on_tiles": step.tiles,
+            "kept_as": precision_name(step.precision), "multiplied_so": step.products,
             "again_for": step.again_for.map(|id| graph.node(id).name.as_str()),
             "forward": choice(&step.forward), "data": choice(&step.data), "weight": choice(&step.weight),
         })

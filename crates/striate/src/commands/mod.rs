@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use striate_engine::{Memory, Precision, Request};
 use striate_graph::Graph;
-use striate_kernels::Cpu;
+use striate_kernels::{Bf16, Cpu};
 use striate_train::{Decision, PrecisionWish, precision_name};
 use striate_weights::write_atomic;
 
@@ -103,7 +103,7 @@ pub fn precision(text: &str) -> Result<Precision, String> {
 
 /// Whether this machine computes faster in bf16: on matrix tiles.
 pub fn fast_in_bf16(cpu: &Cpu) -> bool {
-    cpu.amx()
+    cpu.bf16() == Bf16::Amx
 }
 
 /// The most threads that can be asked for; starting many more would only stall the machine.

@@ -1,14 +1,14 @@
 //! `striate bench kernels`: every kernel alone, on the shapes that the zoo's main networks have.
 
 use super::check_seconds;
-use super::work::{KernelTime, Pass, Work};
+use super::work::{KernelTime, Pass, Way, Work};
 use crate::commands::{Machine, must_fit, print_json, print_line, print_table};
 use crate::progress::Bar;
 use crate::timing::Peak;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use striate_kernels::{Algorithm, Cpu};
+use striate_kernels::Cpu;
 use striate_zoo::{Options, build};
 
 /// What is measured.
@@ -17,7 +17,8 @@ use striate_zoo::{Options, build};
 Each distinct convolution, linear layer, pooling and normalisation of alexnet, vgg16, googlenet, resnet18, resnet50, \
 mobilenet_v1, resnet20 and lenet5, each with every algorithm that applies; `*` marks those that the planner takes. \
 GFLOP/s are two operations for each multiply-add of the direct algorithm, padding included, so that Winograd's may be above \
-the machine's peak; weights are prepared before. Poolings and normalisations are told by the GB/s that they have to move.
+the machine's peak; weights are prepared before. Where the machine multiplies bf16, rows `bf16` say how fast, from bf16 to \
+bf16, still as a share of the peak for floats. Poolings and normalisations are told by the GB/s that they have to move.
 
 Examples:
   striate bench kernels
@@ -175,10 +176,7 @@ const PRODUCTS: [&str; 11] = [
 /// The rows of a convolution or linear layer, one an algorithm.
 fn products(u: &Use, times: &[KernelTime], peak: &Peak) -> Vec<Vec<String>> {
     let work = u.work.multiply_adds().unwrap_or(0);
-    let cells = |algorithm: Algorithm, pass: Pass| match times
-        .iter()
-        .find(|t| t.pass == pass && t.algorithm == Some(algorithm))
-    {
+    let cells = |way: Way, pass: Pass| match times.iter().find(|t| t.pass == pass && t.way == Some(way)) {
         None => [String::new(), String::new()],
         Some(t) => {
             let share = peak.share(work as u64, t.seconds).map(|s| format!("{:.0} %", 100.0 * s));
@@ -186,13 +184,13 @@ fn products(u: &Use, times: &[KernelTime], peak: &Peak) -> Vec<Vec<String>> {
             [format!("{:.1}{mark}", t.gflops(work)), share.unwrap_or_default()]
         }
     };
-    let used = |algorithm: &Algorithm| times.iter().any(|t| t.algorithm == Some(*algorithm));
-    let row = |algorithm: Algorithm| {
-        let [f, d, w] = [Pass::Forward, Pass::Data, Pass::Weight].map(|pass| cells(algorithm, pass));
-        let title = u.title().into_iter().chain([algorithm.name().into()]);
+    let used = |way: &Way| times.iter().any(|t| t.way == Some(*way));
+    let row = |way: Way| {
+        let [f, d, w] = [Pass::Forward, Pass::Data, Pass::Weight].map(|pass| cells(way, pass));
+        let title = u.title().into_iter().chain([way.name()]);
         title.chain(f).chain(d).chain(w).collect()
     };
-    Algorithm::ALL.into_iter().filter(used).map(row).collect()
+    Way::all().filter(used).map(row).collect()
 }
 
 const MOVES: [&str; 8] = ["network", "layer", "kind", "shape", "forward ms", "GB/s", "backward ms", "GB/s"];
@@ -208,7 +206,7 @@ fn object(u: &Use, t: &KernelTime, peak: &Peak) -> Value {
     let macs = u.work.multiply_adds();
     json!({
         "network": u.network, "layer": u.layer, "layers": u.times, "kind": u.kind_in_words(), "shape": u.work.describe(),
-        "pass": t.pass.name(), "algorithm": t.algorithm.map(Algorithm::name), "planned": t.planned, "ms": 1e3 * t.seconds,
+        "pass": t.pass.name(), "algorithm": t.way.map(Way::name), "planned": t.planned, "ms": 1e3 * t.seconds,
         "multiply_adds": macs, "gflops": macs.map(|macs| t.gflops(macs)),
         "peak_share": macs.and_then(|macs| peak.share(macs as u64, t.seconds)),
         "gigabytes_per_second": macs.is_none().then(|| t.gigabytes(&u.work)),

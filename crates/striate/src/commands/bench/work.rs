@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use striate_graph::layers::{AvgPool, MaxPool};
 use striate_graph::{AnyLayer, Graph, Node, Shape, Window};
 use striate_kernels::{
-    Activation, Algorithm, Buffer, ConvGeometry, Convolution, Cpu, Destination, Epilogue, GradientSlot, LocalResponse,
-    Normalised, PoolGeometry, WeightGradient, avg_pool_backward, avg_pool_forward, batch_norm_scratch,
-    channel_statistics, global_avg_pool_backward, global_avg_pool_forward, local_response_norm,
-    local_response_norm_backward, max_pool_backward, max_pool_forward, normalise_activate, uniform,
+    Activation, Algorithm, Bf16, Bf16Convolution, Bf16Destination, Bf16Epilogue, Bf16WeightGradient, Buffer,
+    ConvGeometry, Convolution, Cpu, Destination, Epilogue, GradientSlot, LocalResponse, Normalised, PoolGeometry,
+    WeightGradient, avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics,
+    global_avg_pool_backward, global_avg_pool_forward, halves_mut, local_response_norm, local_response_norm_backward,
+    max_pool_backward, max_pool_forward, narrow, normalise_activate, uniform,
 };
 
 /// A layer's arithmetic for a batch, as the kernels see it.
@@ -47,13 +48,36 @@ pub enum Pass {
     Backward,
 }
 
+/// How a convolution or linear layer is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    F32(Algorithm),
+    /// From bf16 to bf16.
+    Bf16(Bf16),
+}
+
+impl Way {
+    /// Every way that is measured, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Way> {
+        Algorithm::ALL.into_iter().map(Way::F32).chain(Bf16::ALL.into_iter().map(Way::Bf16))
+    }
+
+    /// As in tables and JSON.
+    pub fn name(self) -> String {
+        match self {
+            Way::F32(algorithm) => algorithm.name().into(),
+            Way::Bf16(way) => format!("bf16 {}", way.name()),
+        }
+    }
+}
+
 /// One kernel's time.
 #[derive(Clone)]
 pub struct KernelTime {
     pub pass: Pass,
     /// Of convolutions and linear layers.
-    pub algorithm: Option<Algorithm>,
-    /// Whether the planner would choose the algorithm.
+    pub way: Option<Way>,
+    /// Whether the planner would choose it, for floats.
     pub planned: bool,
     /// Of the fastest run.
     pub seconds: f64,
@@ -228,7 +252,7 @@ impl Work {
 
 /// The times of a layer without weights.
 fn both(forward: f64, backward: f64) -> Vec<KernelTime> {
-    let time = |(pass, seconds)| KernelTime { pass, algorithm: None, planned: true, seconds };
+    let time = |(pass, seconds)| KernelTime { pass, way: None, planned: true, seconds };
     [(Pass::Forward, forward), (Pass::Backward, backward)].map(time).into()
 }
 
@@ -285,16 +309,54 @@ impl Clock<'_> {
                     way.run(cpu, from, weights, &Epilogue::default(), &mut to, &mut scratch);
                 });
                 let planned = algorithm == chosen.algorithm();
-                times.push(KernelTime { pass, algorithm: Some(algorithm), planned, seconds });
+                times.push(KernelTime { pass, way: Some(Way::F32(algorithm)), planned, seconds });
             }
         }
+        times.extend(self.bf16(g, &x, &dy, &weight));
         let (chosen, mut dw) = (WeightGradient::new(isa, g, None), Buffer::zeroed(weight.len()));
         for (algorithm, _) in chosen.ways() {
             let way = WeightGradient::new(isa, g, Some(algorithm));
             let mut scratch = Buffer::zeroed(way.scratch(threads));
             let seconds = self.least(|| way.run(cpu, &x, &dy, &mut dw, false, &mut scratch));
             let planned = algorithm == chosen.algorithm();
-            times.push(KernelTime { pass: Pass::Weight, algorithm: Some(algorithm), planned, seconds });
+            times.push(KernelTime { pass: Pass::Weight, way: Some(Way::F32(algorithm)), planned, seconds });
+        }
+        times
+    }
+
+    /// The passes of bf16 that have a plan, where the machine multiplies bf16.
+    fn bf16(&self, g: &ConvGeometry, x: &[f32], dy: &[f32], weight: &[f32]) -> Vec<KernelTime> {
+        let (cpu, threads, way) = (self.cpu, self.cpu.threads(), self.cpu.bf16());
+        if way == Bf16::Widened {
+            return Vec::new();
+        }
+        let narrowed = |values: &[f32]| {
+            let mut words = vec![0; values.len()];
+            narrow(cpu, values, &mut words);
+            words
+        };
+        let (x, dy) = (narrowed(x), narrowed(dy));
+        let time = |pass, seconds| KernelTime { pass, way: Some(Way::Bf16(way)), planned: false, seconds };
+        let mut times = Vec::new();
+        for (pass, plan, from, written, channels) in [
+            (Pass::Forward, Bf16Convolution::plan(way, g), &x, dy.len(), g.c_out),
+            (Pass::Data, Bf16Convolution::data_gradient(way, g), &dy, x.len(), g.c_in),
+        ] {
+            let Some(plan) = plan else { continue };
+            let mut prepared = Buffer::zeroed(plan.prepared_len().div_ceil(2));
+            let prepared = &mut halves_mut(&mut prepared)[..plan.prepared_len()];
+            plan.prepare(cpu, weight, None, prepared);
+            let (mut out, mut scratch) = (vec![0; written], Buffer::zeroed(plan.scratch(threads)));
+            let seconds = self.least(|| {
+                let mut to = Bf16Destination::assign(&mut out, channels);
+                plan.run(cpu, from, prepared, &Bf16Epilogue::default(), &mut to, &mut scratch);
+            });
+            times.push(time(pass, seconds));
+        }
+        if let Some(plan) = Bf16WeightGradient::plan(way, g) {
+            let (mut dw, mut scratch) = (Buffer::zeroed(weight.len()), Buffer::zeroed(plan.scratch(threads)));
+            let seconds = self.least(|| plan.run(cpu, &x, &dy, &mut dw, false, &mut scratch));
+            times.push(time(Pass::Weight, seconds));
         }
         times
     }
@@ -343,11 +405,13 @@ mod tests {
             let chosen = times.iter().filter(|t| t.pass == pass && t.planned).count();
             assert_eq!(chosen, 1, "{pass:?}");
         }
-        assert!(times.iter().all(|t| t.seconds > 0.0 && t.algorithm.is_some()));
+        assert!(times.iter().all(|t| t.seconds > 0.0 && t.way.is_some()));
+        let halves = times.iter().filter(|t| t.way == Some(Way::Bf16(cpu.bf16()))).count();
+        assert_eq!(halves, if cpu.bf16() == Bf16::Widened { 0 } else { 3 });
         let norm = of("bn1");
         assert_eq!(norm.describe(), "2×32×32×16");
         assert_eq!(norm.traffic(Pass::Forward), 3 * 4 * 2 * 32 * 32 * 16);
-        let passes: Vec<_> = norm.time(&cpu, 0.0).into_iter().map(|t| (t.pass, t.algorithm)).collect();
+        let passes: Vec<_> = norm.time(&cpu, 0.0).into_iter().map(|t| (t.pass, t.way)).collect();
         assert_eq!(passes, [(Pass::Forward, None), (Pass::Backward, None)]);
     }
 
