@@ -7,6 +7,7 @@
 //! * A file that is cut short is an error, also where a lenient decoder would fill in grey.
 
 use crate::picture::Picture;
+use crate::stored::{self, Stored};
 use crate::{jpeg, truncation};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, error::ImageError, metadata::Orientation};
 use std::io::Cursor;
@@ -147,11 +148,21 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, DecodeError> {
 /// # Errors
 /// See [`DecodeError`]. Bytes can never cause a panic.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+    decode_noting(bytes, *limits).map(|(picture, _)| picture)
+}
+
+/// Decodes a whole file's bytes, and tells what the picture does not show of how it was stored.
+pub(crate) fn decode_noting(bytes: &[u8], limits: Limits) -> Result<(Picture, Stored), DecodeError> {
     let format = tell_format(bytes)?;
     contain(name_of(format), || match format {
-        ImageFormat::Jpeg => jpeg::decode(bytes, *limits),
-        _ => decode_with_image(bytes, format, *limits),
+        ImageFormat::Jpeg => jpeg::decode(bytes, limits),
+        _ => decode_with_image(bytes, format, limits),
     })
+}
+
+/// Whether bytes, of which the first 64 are enough, begin like an image that is read here.
+pub(crate) fn begins_like_an_image(bytes: &[u8]) -> bool {
+    tell_format(bytes).is_ok()
 }
 
 /// Reads the header only: format, size, channels. `bytes` may be the beginning of the file.
@@ -228,12 +239,15 @@ fn open(bytes: &[u8], format: ImageFormat, limits: Limits) -> Result<impl ImageD
     Ok(decoder)
 }
 
-fn decode_with_image(bytes: &[u8], format: ImageFormat, limits: Limits) -> Result<Picture, DecodeError> {
+fn decode_with_image(bytes: &[u8], format: ImageFormat, limits: Limits) -> Result<(Picture, Stored), DecodeError> {
     let mut decoder = open(bytes, format, limits)?;
     truncation::check(bytes, format)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let cmyk = stored::is_cmyk(decoder.original_color_type());
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| explain(format, error))?;
-    to_picture(decoded, name_of(format)).map(|picture| picture.upright(orientation))
+    let peculiarities = stored::peculiarities(bytes, format, &decoded, cmyk);
+    let picture = to_picture(decoded, name_of(format))?;
+    Ok((picture.upright(orientation), Stored { format: name_of(format), orientation, peculiarities }))
 }
 
 fn explain(format: ImageFormat, error: ImageError) -> DecodeError {

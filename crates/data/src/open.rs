@@ -106,7 +106,7 @@ pub(crate) fn open(spec: &str, options: &OpenOptions, progress: &dyn Progress) -
     Err(DataError::NoImages { path: path.to_owned(), found: " in this single file; give a folder".to_owned() })
 }
 
-fn not_found(path: &Path) -> DataError {
+pub(crate) fn not_found(path: &Path) -> DataError {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -176,7 +176,7 @@ fn open_images(
     })
 }
 
-fn no_images(root: &Path, top: &Entries, ignored: usize) -> DataError {
+pub(crate) fn no_images(root: &Path, top: &Entries, ignored: usize) -> DataError {
     let found = match (top.folders.len(), ignored) {
         (0, 0) => "; the folder is empty".to_owned(),
         (folders, files) => {

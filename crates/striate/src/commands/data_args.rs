@@ -21,12 +21,35 @@ pub struct DataArgs {
     /// Whether image files are decoded whole before anything is begun, or only their headers read
     #[arg(long, value_enum, default_value = "full")]
     check: CheckName,
+    #[command(flatten)]
+    decoding: DecodingArgs,
+}
+
+/// How images are decoded.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Data")]
+pub struct DecodingArgs {
     /// Most pixels an image may have
     #[arg(long, value_name = "N", default_value_t = 100_000_000)]
     max_pixels: u64,
-    /// Threads that decode images ahead of the network; 0: all cores. Results do not depend on it
+    /// Threads that decode images; 0: all cores. Results do not depend on it
     #[arg(long, value_name = "W", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_THREADS))]
     workers: u16,
+}
+
+impl DecodingArgs {
+    /// Decoding threads.
+    pub fn workers(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n.into(),
+        }
+    }
+
+    /// Bounds on what is decoded.
+    pub fn limits(&self) -> Limits {
+        Limits { max_pixels: self.max_pixels }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -46,7 +69,7 @@ impl DataArgs {
             seed,
             val_share,
             max_unreadable_share: self.max_unreadable,
-            max_pixels: self.max_pixels,
+            max_pixels: self.decoding.max_pixels,
             check,
             workers: self.workers(),
         };
@@ -57,15 +80,12 @@ impl DataArgs {
 
     /// Decoding threads.
     pub fn workers(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n.into(),
-        }
+        self.decoding.workers()
     }
 
     /// Bounds on what is decoded.
     pub fn limits(&self) -> Limits {
-        Limits { max_pixels: self.max_pixels }
+        self.decoding.limits()
     }
 
     /// How batches are loaded.

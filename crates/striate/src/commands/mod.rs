@@ -3,6 +3,7 @@
 mod bench;
 mod cost;
 mod data_args;
+mod doctor;
 mod eval;
 mod golden;
 mod gradients;
@@ -37,6 +38,7 @@ pub enum Command {
     Predict(predict::Args),
     Models(models::Args),
     Summary(summary::Args),
+    Doctor(doctor::Args),
     #[command(subcommand)]
     Cost(cost::Cost),
     #[command(subcommand)]
@@ -53,6 +55,7 @@ impl Command {
             Command::Predict(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Summary(args) => args.run(),
+            Command::Doctor(args) => args.run(),
             Command::Cost(cost) => cost.run(),
             Command::Bench(bench) => bench.run(),
             Command::Gradients(args) => args.run(),
