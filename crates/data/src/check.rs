@@ -1,5 +1,6 @@
 //! Looking at every image file before it is trusted: fully decoded, or its header only.
 
+use crate::content::{self, Content};
 use crate::decode::{self, DecodeError, Limits};
 use crate::open::{Check, OpenOptions};
 use crate::progress::Progress;
@@ -12,6 +13,10 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Seen {
     /// Its length, 0 if it cannot be told.
     pub(crate) bytes: u64,
+    /// The SHA-256 of its first `hashed` bytes: of all, or of those in which the header was looked for. `None` if it could
+    /// not be read.
+    pub(crate) hash: Option<Content>,
+    pub(crate) hashed: u64,
     /// What is in it, or why it cannot be used.
     pub(crate) image: Result<Shape, String>,
 }
@@ -29,30 +34,51 @@ pub(crate) fn look_at_all(files: &[&PathBuf], options: &OpenOptions, progress: &
     let limits = Limits { max_pixels: options.max_pixels };
     progress.start("checking images", files.len() as u64);
     let seen = workers::map_in_order(files.len(), options.workers, |index| {
-        let path = files[index];
-        let bytes = std::fs::metadata(path).map_or(0, |data| data.len());
-        let shape = match options.check {
-            Check::Full => decode_fully(path, limits),
-            Check::Headers => read_header(path, limits),
-        };
+        let seen = look_at(files[index], options.check, limits);
         progress.advance(1);
-        Seen { bytes, image: shape.map_err(|error| error.to_string()) }
+        seen
     });
     progress.finish();
     seen
 }
 
-fn decode_fully(path: &Path, limits: Limits) -> Result<Shape, DecodeError> {
-    let picture = decode::read(path, &limits)?;
+/// Most headers lie in the first kilobytes; a file whose header does not is read whole.
+const FIRST: u64 = 64 << 10;
+
+fn look_at(path: &Path, check: Check, limits: Limits) -> Seen {
+    let bytes = std::fs::metadata(path).map_or(0, |data| data.len());
+    let most = match check {
+        Check::Full => u64::MAX,
+        Check::Headers => FIRST,
+    };
+    let (start, hash) = match read_start(path, most) {
+        Ok(start) => {
+            let hash = content::of_bytes(&start);
+            (Ok(start), Some(hash))
+        }
+        Err(error) => (Err(DecodeError::from(error)), None),
+    };
+    let hashed = start.as_ref().map_or(0, Vec::len) as u64;
+    let shape = start.and_then(|start| match check {
+        Check::Full => decode_fully(&start, limits),
+        Check::Headers => read_header(&start, path, limits),
+    });
+    Seen { bytes, hash, hashed, image: shape.map_err(|error| error.to_string()) }
+}
+
+fn read_start(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+fn decode_fully(bytes: &[u8], limits: Limits) -> Result<Shape, DecodeError> {
+    let picture = decode::decode(bytes, &limits)?;
     Ok(Shape { width: picture.width, height: picture.height, grey: picture.is_grey() })
 }
 
-/// Most headers lie in the first kilobytes; a file whose header does not is read whole.
-fn read_header(path: &Path, limits: Limits) -> Result<Shape, DecodeError> {
-    const FIRST: u64 = 64 << 10;
-    let mut start = Vec::new();
-    File::open(path)?.take(FIRST).read_to_end(&mut start)?;
-    let header = match decode::probe(&start, &limits) {
+fn read_header(start: &[u8], path: &Path, limits: Limits) -> Result<Shape, DecodeError> {
+    let header = match decode::probe(start, &limits) {
         Err(DecodeError::Truncated { .. } | DecodeError::Broken { .. }) if start.len() as u64 == FIRST => {
             decode::probe(&std::fs::read(path)?, &limits)?
         }

@@ -9,14 +9,18 @@ use std::sync::Arc;
 
 /// A part's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
+pub enum Part {
+    /// What is trained on.
     Train,
+    /// What epochs and settings are chosen by.
     Val,
+    /// What is tested with at the very end.
     Test,
 }
 
 impl Part {
-    pub(crate) fn name(self) -> &'static str {
+    /// `train`, `val` or `test`.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Val => "val",
@@ -85,7 +89,7 @@ impl DataSet {
     /// Opens `digits`, or the folder or file at a path, and checks its images.
     ///
     /// Understood are `{train,val,test}/<class>/*`, `<class>/*`, MNIST's IDX files and CIFAR's binary ones; a validation
-    /// part is drawn from the training images, class by class, where there is none.
+    /// part is drawn from the training images, class by class and with copies on one side, where there is none.
     ///
     /// # Errors
     /// [`DataError`], with what to do about it.

@@ -121,6 +121,14 @@ pub enum DataError {
         /// The values that can be.
         expected: &'static str,
     },
+    /// A pattern that is to name the groups of images cannot.
+    #[error("the pattern '{pattern}' {problem}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it, as a verb and the rest.
+        problem: String,
+    },
     /// None of the images that were tried could be read.
     #[error("none of {tried} images could be read; the first: {first}")]
     NoneReadable {

@@ -6,7 +6,7 @@
 
 use crate::data_set::{Part, SourceKind};
 use crate::error::{DataError, counted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -79,7 +79,7 @@ fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-fn is_image(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     !is_hidden(path) && IMAGE.contains(&extension(path).as_str())
 }
 
@@ -90,6 +90,21 @@ fn part(path: &Path) -> Option<Part> {
         "test" | "testing" => Some(Part::Test),
         _ => None,
     }
+}
+
+/// All images below a folder at any depth, sorted. What links in circles is walked once.
+pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut images = Vec::new();
+    let (mut to_do, mut seen) = (vec![folder.to_owned()], HashSet::new());
+    while let Some(folder) = to_do.pop() {
+        if seen.insert(real_path(&folder)) {
+            let inside = entries(&folder)?;
+            images.extend(inside.files.into_iter().filter(|file| is_image(file)));
+            to_do.extend(inside.folders);
+        }
+    }
+    images.sort();
+    Ok(images)
 }
 
 /// Lists `root` by whichever layout it has.

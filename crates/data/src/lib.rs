@@ -23,6 +23,9 @@ mod augment;
 mod bytes;
 mod check;
 mod cifar;
+mod clean;
+mod columns;
+mod content;
 mod data_set;
 mod decode;
 mod digits;
@@ -43,12 +46,13 @@ mod progress;
 mod sample;
 mod seeded;
 mod split;
+mod splitting;
 mod stages;
 mod truncation;
 mod workers;
 
 pub use augment::{Augment, Step};
-pub use data_set::{DataSet, SourceKind, Typical};
+pub use data_set::{DataSet, Part, SourceKind, Typical};
 pub use decode::{DecodeError, Header, Limits, decode, probe, read};
 pub use error::{DataError, LeftOut};
 pub use fit::Fit;
@@ -60,4 +64,8 @@ pub use preprocess::Preprocessing;
 pub use progress::{Progress, Silent};
 pub use sample::{MemoryImages, Sample, Source};
 pub use split::Split;
+pub use splitting::{
+    Alike, GroupPattern, Groups, Place, SplitFault, SplitImage, SplitInto, SplitOptions, Splitting, Verification,
+    split, verify, write_manifest,
+};
 pub use stages::StageTimes;

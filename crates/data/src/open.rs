@@ -1,14 +1,18 @@
 //! Opening a data set: which kind it is, what can be read, which classes there are, what is held for validation.
 
 use crate::check::{self, Seen, Shape};
+use crate::clean::Cleaning;
+use crate::content::{self, Content};
 use crate::data_set::{DataSet, Part, Typical};
 use crate::error::{self, DataError, LeftOut};
 use crate::fingerprint::Fingerprint;
 use crate::folders::{self, ClassFolder, Entries, Listing};
 use crate::progress::Progress;
 use crate::sample::{Sample, Source};
-use crate::split::Split;
+use crate::split::{self, Split};
+use crate::splitting::Groups;
 use crate::{cifar, digits, idx, workers};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +42,11 @@ pub struct OpenOptions {
     pub check: Check,
     /// Threads that look at them.
     pub workers: usize,
+    /// A cleaning manifest: a table with the columns `path`, relative to the data set, and `action`, which is `exclude` for
+    /// the images that are left out.
+    pub clean: Option<PathBuf>,
+    /// The fold that is the validation part, where the source is a table with a column `fold`.
+    pub fold: Option<u32>,
 }
 
 impl Default for OpenOptions {
@@ -49,6 +58,8 @@ impl Default for OpenOptions {
             max_pixels: 100_000_000,
             check: Check::Full,
             workers: workers::available(),
+            clean: None,
+            fold: None,
         }
     }
 }
@@ -56,6 +67,14 @@ impl Default for OpenOptions {
 impl OpenOptions {
     pub(crate) fn val_share_or_default(&self, has_test: bool) -> f64 {
         self.val_share.unwrap_or(if has_test { 1.0 / 6.0 } else { 0.2 })
+    }
+
+    /// Refuses a cleaning manifest where the source has no files that it could name.
+    pub(crate) fn refuse_cleaning(&self) -> Result<(), DataError> {
+        let expected = "left out here: it names image files, and this data set has none";
+        self.clean.as_ref().map_or(Ok(()), |file| {
+            Err(DataError::Option { option: "the cleaning manifest", value: file.display().to_string(), expected })
+        })
     }
 
     fn validate(&self) -> Result<(), DataError> {
@@ -76,6 +95,15 @@ impl OpenOptions {
 /// Opens `spec`; see [`DataSet::open`].
 pub(crate) fn open(spec: &str, options: &OpenOptions, progress: &dyn Progress) -> Result<DataSet, DataError> {
     options.validate()?;
+    let set = open_any(spec, options, progress)?;
+    if let Some(fold) = options.fold {
+        let expected = "left out: only a table with a column 'fold' has folds";
+        return Err(DataError::Option { option: "the fold for validation", value: fold.to_string(), expected });
+    }
+    Ok(set)
+}
+
+fn open_any(spec: &str, options: &OpenOptions, progress: &dyn Progress) -> Result<DataSet, DataError> {
     let path = Path::new(spec);
     if spec == digits::NAME {
         let mut set = digits::open(options)?;
@@ -134,7 +162,10 @@ fn open_images(
     options: &OpenOptions,
     progress: &dyn Progress,
 ) -> Result<DataSet, DataError> {
-    let Listing { kind, folders, ignored, mut warnings } = folders::list(root, top)?;
+    let Listing { kind, mut folders, ignored, mut warnings } = folders::list(root, top)?;
+    if let Some(file) = &options.clean {
+        warnings.extend(leave_out(root, &mut folders, &Cleaning::read(file)?));
+    }
     let files: Vec<&PathBuf> = folders.iter().flat_map(|folder| &folder.files).collect();
     if files.is_empty() {
         return Err(no_images(root, top, ignored.files));
@@ -142,19 +173,29 @@ fn open_images(
     classes(root, top, &folders)?;
     let seen = check::look_at_all(&files, options, progress);
     let left_out = left_out(&files, &seen, options.max_unreadable_share)?;
+    let mut contents = content::of_seen(&files, &seen).into_iter().zip(&seen).filter(|(_, seen)| seen.image.is_ok());
     let fingerprint = fingerprint(root, &folders, &seen);
     let kept = keep_readable(folders, &seen, &mut warnings);
     let classes = classes(root, top, &kept)?;
     let mut parts = [Split::default(), Split::default(), Split::default()];
+    let mut copies = [Vec::new(), Vec::new(), Vec::new()];
     for folder in kept {
         let label = classes.binary_search(&folder.class).map_err(|_| unknown_class(&folder, &classes))? as u32;
-        let samples = folder.files.into_iter().map(|path| Sample { source: Source::File(path), label });
-        parts[folder.part as usize].samples.extend(samples);
+        let part = folder.part as usize;
+        copies[part].extend(contents.by_ref().take(folder.files.len()).map(|(content, _)| content));
+        parts[part].samples.extend(folder.files.into_iter().map(|path| Sample::new(Source::File(path), label)));
     }
     let [mut train, mut val, test] = parts;
     let test = if test.is_empty() { None } else { Some(test) };
+    for (part, name) in [(Part::Val, "validation"), (Part::Test, "test")] {
+        warnings.extend(warning_of_leak(&copies[0], &copies[part as usize], name));
+    }
     if val.is_empty() {
-        (train, val) = train.hold_out(options.val_share_or_default(test.is_some()), options.seed);
+        let mut groups = Groups::apart(train.len());
+        groups.join_alike(copies[0].iter().copied());
+        let alike = groups.clone();
+        (train, val) = train.hold_out(groups, options.val_share_or_default(test.is_some()), options.seed);
+        warnings.extend(split::warning_of_copies(alike, &val));
     }
     warn_of_gaps(&classes, &val, "validation", &mut warnings);
     if let Some(test) = &test {
@@ -174,6 +215,32 @@ fn open_images(
         classes,
         fingerprint,
     })
+}
+
+/// Drops the files that a cleaning manifest excludes; returns what to say about it.
+fn leave_out(root: &Path, folders: &mut [ClassFolder], cleaning: &Cleaning) -> Vec<String> {
+    let count = |folders: &[ClassFolder]| folders.iter().map(|folder| folder.files.len()).sum::<usize>();
+    let before = count(folders);
+    for folder in folders.iter_mut() {
+        folder.files.retain(|file| !cleaning.excludes(&relative(root, file)));
+    }
+    let excluded = before - count(folders);
+    let said = (excluded > 0).then(|| cleaning.said(excluded));
+    said.into_iter().chain(cleaning.warning()).collect()
+}
+
+/// What to say where images of another part are exact copies of training images.
+fn warning_of_leak(train: &[Option<Content>], other: &[Option<Content>], part: &str) -> Option<String> {
+    let known: HashSet<&Content> = train.iter().flatten().collect();
+    match other.iter().flatten().filter(|content| known.contains(content)).count() {
+        0 => None,
+        1 => Some(format!(
+            "1 {part} image is an exact copy of a training image, so its score tells less than it seems to"
+        )),
+        n => Some(format!(
+            "{n} {part} images are exact copies of training images, so scores on them tell less than they seem to"
+        )),
+    }
 }
 
 fn no_images(root: &Path, top: &Entries, ignored: usize) -> DataError {
@@ -201,11 +268,16 @@ fn fingerprint(root: &Path, folders: &[ClassFolder], seen: &[Seen]) -> String {
     let mut hash = Fingerprint::new();
     let files = folders.iter().flat_map(|folder| folder.files.iter().map(move |file| (folder, file)));
     for ((folder, file), seen) in files.zip(seen) {
-        let relative = file.strip_prefix(root).unwrap_or(file);
-        let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
-        hash.add_file(folder.part, &names.join("/"), seen.bytes, &folder.class);
+        hash.add_file(folder.part, &relative(root, file), seen.bytes, &folder.class);
     }
     hash.finish()
+}
+
+/// The path within the data set's folder, with `/` between names.
+pub(crate) fn relative(root: &Path, file: &Path) -> String {
+    let relative = file.strip_prefix(root).unwrap_or(file);
+    let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
+    names.join("/")
 }
 
 /// Drops unreadable files, and folders in which nothing is left.

@@ -21,6 +21,11 @@ pub struct MemoryImages {
 }
 
 impl MemoryImages {
+    /// Each image's pixels.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        self.pixels.chunks_exact((self.width as usize * self.height as usize * usize::from(self.channels)).max(1))
+    }
+
     /// The image with this index, or `None` beyond the last.
     pub fn get(&self, index: usize) -> Option<Picture> {
         let size = self.width as usize * self.height as usize * usize::from(self.channels);
@@ -45,9 +50,16 @@ pub struct Sample {
     pub source: Source,
     /// Its class, an index into the data set's classes.
     pub label: u32,
+    /// What it belongs together with, if anything: images of one group stay on one side of a split.
+    pub group: Option<Arc<str>>,
 }
 
 impl Sample {
+    /// An image without a group.
+    pub fn new(source: Source, label: u32) -> Self {
+        Self { source, label, group: None }
+    }
+
     /// A name for messages: the file's path, or `digits[17]`.
     pub fn name(&self) -> String {
         match &self.source {

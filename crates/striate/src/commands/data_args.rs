@@ -49,6 +49,7 @@ impl DataArgs {
             max_pixels: self.max_pixels,
             check,
             workers: self.workers(),
+            ..OpenOptions::default()
         };
         let data = DataSet::open(spec, &options, &Bar::new())?;
         warn(&data);
