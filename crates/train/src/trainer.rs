@@ -252,6 +252,8 @@ impl<'a> Trainer<'a> {
             epochs: config.epochs,
             seed: config.seed,
             val_share: config.val_share,
+            fold: config.fold,
+            folds: config.folds,
             score,
         };
         Model {

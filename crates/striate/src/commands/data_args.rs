@@ -5,6 +5,7 @@ use crate::figures::thousands;
 use crate::progress::{Bar, remark};
 use anyhow::Result;
 use clap::ValueEnum;
+use std::path::PathBuf;
 use striate_data::{Check, DataSet, LeftOut, Limits, LoaderOptions, OpenOptions};
 
 /// How a data set is opened.
@@ -15,12 +16,27 @@ pub struct DataArgs {
     /// there is a test part, else a fifth]
     #[arg(long, value_name = "SHARE")]
     pub val_share: Option<f64>,
-    /// Share of unreadable image files above which nothing is begun
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
-    max_unreadable: f64,
+    /// The fold that is the validation part, where the data is a table with a column `fold`
+    #[arg(long, value_name = "K")]
+    pub fold: Option<u32>,
     /// Whether image files are decoded whole before anything is begun, or only their headers read
     #[arg(long, value_enum, default_value = "full")]
     check: CheckName,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// How the images of a data set are read.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Data")]
+pub struct ReadArgs {
+    /// A cleaning manifest: a table with the columns path (relative to the data) and action (exclude or keep); what it
+    /// excludes is left out
+    #[arg(long, value_name = "FILE")]
+    clean: Option<PathBuf>,
+    /// Share of unreadable image files above which nothing is begun
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    max_unreadable: f64,
     /// Most pixels an image may have
     #[arg(long, value_name = "N", default_value_t = 100_000_000)]
     max_pixels: u64,
@@ -38,19 +54,16 @@ enum CheckName {
 impl DataArgs {
     /// Opens a data set with a progress bar, and says on stderr what is wrong with it.
     pub fn open(&self, spec: &str, seed: u64, val_share: Option<f64>) -> Result<DataSet> {
+        self.open_fold(spec, seed, val_share, self.fold)
+    }
+
+    /// The same with this fold as the validation part.
+    pub fn open_fold(&self, spec: &str, seed: u64, val_share: Option<f64>, fold: Option<u32>) -> Result<DataSet> {
         let check = match self.check {
             CheckName::Full => Check::Full,
             CheckName::Headers => Check::Headers,
         };
-        let options = OpenOptions {
-            seed,
-            val_share,
-            max_unreadable_share: self.max_unreadable,
-            max_pixels: self.max_pixels,
-            check,
-            workers: self.workers(),
-            ..OpenOptions::default()
-        };
+        let options = OpenOptions { seed, val_share, check, fold, ..self.read.options() };
         let data = DataSet::open(spec, &options, &Bar::new())?;
         warn(&data);
         Ok(data)
@@ -58,20 +71,49 @@ impl DataArgs {
 
     /// Decoding threads.
     pub fn workers(&self) -> usize {
+        self.read.workers()
+    }
+
+    /// Bounds on what is decoded.
+    pub fn limits(&self) -> Limits {
+        self.read.limits()
+    }
+
+    /// How batches are loaded.
+    pub fn loading(&self) -> LoaderOptions {
+        LoaderOptions { workers: self.workers(), limits: self.limits(), ..LoaderOptions::default() }
+    }
+}
+
+impl ReadArgs {
+    /// How a data set is opened of which nothing is drawn.
+    pub fn open_whole(&self, spec: &str) -> Result<DataSet> {
+        let options = OpenOptions { val_share: Some(0.0), ..self.options() };
+        let data = DataSet::open(spec, &options, &Bar::new())?;
+        warn(&data);
+        Ok(data)
+    }
+
+    fn options(&self) -> OpenOptions {
+        OpenOptions {
+            max_unreadable_share: self.max_unreadable,
+            max_pixels: self.max_pixels,
+            workers: self.workers(),
+            clean: self.clean.clone(),
+            ..OpenOptions::default()
+        }
+    }
+
+    /// Threads that read and decode.
+    pub fn workers(&self) -> usize {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n.into(),
         }
     }
 
-    /// Bounds on what is decoded.
-    pub fn limits(&self) -> Limits {
+    fn limits(&self) -> Limits {
         Limits { max_pixels: self.max_pixels }
-    }
-
-    /// How batches are loaded.
-    pub fn loading(&self) -> LoaderOptions {
-        LoaderOptions { workers: self.workers(), limits: self.limits(), ..LoaderOptions::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use super::data_args::{DataArgs, list};
 use super::{Machine, must_fit_to_predict, print_json, print_line, print_table};
 use crate::figures::{percent, thousands};
 use crate::progress::{Bar, remark};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 use striate_data::{DataSet, SourceKind, Split};
-use striate_train::{Evaluation, Model};
+use striate_train::{Evaluation, Model, Trained};
 
 /// Score a model on a data set
 #[derive(clap::Args)]
@@ -63,6 +63,7 @@ impl Args {
         let trained = model.card.trained.as_ref();
         let (seed, share) = trained.map_or((0, None), |t| (t.seed, t.val_share));
         let data = self.data_args.open(&self.data, seed, self.data_args.val_share.or(share))?;
+        let data = self.fold_held_out(data, trained)?;
         let same = trained.is_some_and(|t| t.fingerprint == data.fingerprint);
         let data = data.with_classes(&model.card.classes)?;
         let part = self.part.unwrap_or_else(|| default_part(&data, same));
@@ -80,6 +81,25 @@ impl Args {
         })?;
         bar.end();
         self.report(&evaluation, &model, part, start.elapsed().as_secs_f64())
+    }
+
+    /// The data set with that fold for validation which the model was not trained on, if it was trained on this data in folds
+    /// and nothing else is asked for.
+    fn fold_held_out(&self, data: DataSet, trained: Option<&Trained>) -> Result<DataSet> {
+        let Some(t) = trained.filter(|_| self.data_args.fold.is_none()) else { return Ok(data) };
+        match (t.fold, t.folds) {
+            (Some(fold), Some(folds)) if t.fingerprint == data.fingerprint => {
+                let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
+                let sets = data.folds(folds, t.seed, limits, workers, &Bar::new())?;
+                let set = (1..).zip(sets).find(|(number, _)| *number == fold).map(|(_, set)| set);
+                set.with_context(|| format!("{}: fold {fold} of {folds} cannot be", self.model.display()))
+            }
+            // Folds of the data's own; which is held out is part of its fingerprint.
+            (Some(fold), None) if t.data == data.name => {
+                self.data_args.open_fold(&self.data, t.seed, t.val_share, Some(fold))
+            }
+            _ => Ok(data),
+        }
     }
 
     fn report(&self, e: &Evaluation, model: &Model, part: &str, seconds: f64) -> Result<ExitCode> {

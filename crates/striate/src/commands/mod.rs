@@ -4,11 +4,13 @@ mod bench;
 mod cost;
 mod data_args;
 mod eval;
+mod folds;
 mod golden;
 mod gradients;
 mod models;
 mod network_args;
 mod predict;
+mod split;
 mod summary;
 mod train;
 
@@ -33,6 +35,7 @@ pub enum Command {
     Eval(eval::Args),
     Predict(predict::Args),
     Models(models::Args),
+    Split(split::Args),
     Summary(summary::Args),
     #[command(subcommand)]
     Cost(cost::Cost),
@@ -49,6 +52,7 @@ impl Command {
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
             Command::Models(args) => args.run(),
+            Command::Split(args) => args.run(),
             Command::Summary(args) => args.run(),
             Command::Cost(cost) => cost.run(),
             Command::Bench(bench) => bench.run(),

@@ -2,7 +2,7 @@
 
 use super::data_args::{DataArgs, describe, list};
 use super::network_args::VariantArgs;
-use super::{Machine, must_fit, print_json, print_line};
+use super::{Machine, folds, must_fit, print_json, print_line};
 use crate::figures::{bytes, duration, percent, thousands};
 use crate::progress::{Bar, remark};
 use anyhow::Result;
@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use striate_data::{DataSet, LeftOut};
 use striate_engine::{Memory, Request};
-use striate_train::{Config, EpochRow, Job, Model, Outcome, RunDir, Score, StepReport, Watch, Wishes};
+use striate_kernels::Cpu;
+use striate_train::{Config, EpochRow, Job, Model, Outcome, RunDir, Score, StepReport, Watch, Wishes, new_folder};
 
 /// Train a network on a folder of images, or on the built-in digits
 #[derive(clap::Args)]
@@ -28,10 +29,13 @@ Examples:
   striate train photos/ --epochs 50
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
+  striate train photos/ --folds 5
 
 The run's folder, runs/train/<name>, holds config.toml, metrics.csv and weights/{best,last}.safetensors. \
 With --json the last line on stdout is {\"accuracy\", \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"run\", \"model\", …}: \
-the score of the best epoch on the validation images; `test` beside it, where the data has a test part.")]
+the score of the best epoch on the validation images; `test` beside it, where the data has a test part. With --folds, the \
+runs are fold1, fold2, … in that folder, folds.json there sums them up, and --json prints it: {\"folds\": [{\"fold\", \
+\"accuracy\", …}, …], \"mean\": {\"accuracy\", \"top5\", \"loss\"}, \"deviation\": {…}, …}.")]
 pub struct Args {
     /// The data set
     data: String,
@@ -76,6 +80,10 @@ pub struct Args {
     /// The seed of everything random: the same seed gives the same weights, to the bit
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
+    /// Train so many times, each time with another part of the images for validation: classes keep their shares, and copies
+    /// of a picture stay together
+    #[arg(long, value_name = "K", conflicts_with_all = ["fold", "val_share"])]
+    folds: Option<u32>,
     /// Where the run's folder is made
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     out: PathBuf,
@@ -95,34 +103,69 @@ impl Args {
     /// Trains.
     pub fn run(self) -> Result<ExitCode> {
         let cpu = self.machine.cpu()?;
+        if let Some(folds) = self.folds {
+            return self.run_folds(folds, &cpu);
+        }
         let data = self.data_args.open(&self.data, self.seed, self.data_args.val_share)?;
         describe(&data);
         let stop = stop_on_interrupt()?;
-        let mut config = Config::choose(&data, &self.wishes())?;
+        let config = Config::choose(&data, &self.wishes(self.data_args.fold))?;
         announce(&config, &data)?;
+        let done = self.train(&data, config, &cpu, &stop, |config| {
+            Ok(RunDir::create(&self.out, self.name.as_deref().unwrap_or(&config.model))?)
+        })?;
+        self.report(&done, &data)?;
+        Ok(if done.outcome.stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// Trains on each fold in turn.
+    fn run_folds(&self, folds: u32, cpu: &Arc<Cpu>) -> Result<ExitCode> {
+        let whole = self.data_args.open(&self.data, self.seed, Some(0.0))?;
+        let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
+        let sets = whole.folds(folds, self.seed, limits, workers, &Bar::new())?;
+        let stop = stop_on_interrupt()?;
+        let config = Config::choose(&sets[0], &self.wishes(None))?;
+        describe(&sets[0]);
+        announce(&config, &sets[0])?;
+        let folder = new_folder(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
+        folds::run(&folder, &sets, self.json, |fold, data| {
+            let config = Config { fold: Some(fold), folds: Some(folds), ..config.clone() };
+            self.train(data, config, cpu, &stop, |_| Ok(RunDir::create(&folder, &format!("fold{fold}"))?))
+        })
+    }
+
+    /// One run.
+    fn train(
+        &self,
+        data: &DataSet,
+        mut config: Config,
+        cpu: &Arc<Cpu>,
+        stop: &AtomicBool,
+        folder: impl FnOnce(&Config) -> Result<RunDir>,
+    ) -> Result<Done> {
         remark("measuring the images' mean and deviation");
-        config.measure(&data, self.data_args.limits(), self.data_args.workers())?;
-        let mut run = RunDir::create(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
+        config.measure(data, self.data_args.limits(), self.data_args.workers())?;
+        let mut run = folder(&config)?;
         remark(&format!("run {}", run.path().display()));
         let job = Job {
             config: &config,
-            data: &data,
+            data,
             cpu: cpu.clone(),
             workers: self.data_args.workers(),
             limits: self.data_args.limits(),
-            stop: &stop,
+            stop,
         };
         let mut watch = Lines { bar: Bar::new(), epochs: config.epochs };
         let outcome = striate_train::train(&job, &mut run, &mut watch);
         watch.bar.end();
         let outcome = outcome?;
-        let test = if outcome.best_epoch > 0 && !outcome.stopped { self.test(&outcome, &data, cpu)? } else { None };
-        self.report(&outcome, test, &data, &run)?;
-        Ok(if outcome.stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        let test = if outcome.best_epoch > 0 && !outcome.stopped { self.test(&outcome, data, cpu)? } else { None };
+        Ok(Done { outcome, test, run })
     }
 
-    fn wishes(&self) -> Wishes {
+    fn wishes(&self, fold: Option<u32>) -> Wishes {
         Wishes {
+            fold,
             model: self.model.clone(),
             epochs: self.epochs,
             batch: self.batch,
@@ -142,10 +185,10 @@ impl Args {
     }
 
     /// The best weights' score on the test part, which nothing was chosen by.
-    fn test(&self, outcome: &Outcome, data: &DataSet, cpu: Arc<striate_kernels::Cpu>) -> Result<Option<Score>> {
+    fn test(&self, outcome: &Outcome, data: &DataSet, cpu: &Arc<Cpu>) -> Result<Option<Score>> {
         let Some(test) = &data.test else { return Ok(None) };
         let model = Model::read(&outcome.model)?;
-        let mut evaluator = model.evaluator(cpu, 64)?;
+        let mut evaluator = model.evaluator(cpu.clone(), 64)?;
         let (p, loading) = (&model.card.preprocessing, self.data_args.loading());
         let bar = Bar::new();
         bar.begin("scoring test images", test.len() as u64);
@@ -157,7 +200,8 @@ impl Args {
         Ok(Some(evaluation.score))
     }
 
-    fn report(&self, o: &Outcome, test: Option<Score>, data: &DataSet, run: &RunDir) -> Result<()> {
+    fn report(&self, done: &Done, data: &DataSet) -> Result<()> {
+        let Done { outcome: o, test, run } = done;
         let part = if data.val.is_empty() { "training" } else { "validation" };
         if o.stopped {
             remark(&format!(
@@ -196,6 +240,14 @@ impl Args {
         }
         Ok(())
     }
+}
+
+/// What a run left.
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    /// The score on the test part, if there is one.
+    pub(super) test: Option<Score>,
+    pub(super) run: RunDir,
 }
 
 /// Says what will be done.
