@@ -59,17 +59,17 @@ pub(crate) fn of_sample(sample: &Sample, limits: Limits) -> Option<Content> {
 /// The contents of files that were looked at. Of those whose beginnings only were read, the ones that are equally long and
 /// begin alike are read whole now, and the others are told apart by their beginnings: the same files come out as copies of
 /// each other however they were looked at.
-pub(crate) fn of_seen(files: &[&PathBuf], seen: &[Seen]) -> Vec<Option<Content>> {
+pub(crate) fn of_seen<'a>(seen: &[Seen], file: impl Fn(usize) -> Option<&'a PathBuf>) -> Vec<Option<Content>> {
     let part = |seen: &Seen| (seen.bytes > seen.hashed).then_some((seen.bytes, seen.hash?));
     let mut alike: HashMap<(u64, Content), usize> = HashMap::new();
     for key in seen.iter().filter_map(part) {
         *alike.entry(key).or_default() += 1;
     }
-    let content = |(path, seen): (&&PathBuf, &Seen)| match part(seen) {
-        Some(key) if alike[&key] > 1 => of_file(path).ok(),
+    let content = |(i, seen): (usize, &Seen)| match part(seen) {
+        Some(key) if alike[&key] > 1 => of_file(file(i)?).ok(),
         _ => seen.hash,
     };
-    files.iter().zip(seen).map(content).collect()
+    seen.iter().enumerate().map(content).collect()
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
         for check in [Check::Full, Check::Headers] {
             let options = OpenOptions { check, workers: 2, ..OpenOptions::default() };
             let seen = check::look_at_all(&files, &options, &Silent);
-            let contents = of_seen(&files, &seen);
+            let contents = of_seen(&seen, |i| Some(files[i]));
             let first = |i: usize| contents.iter().position(|other| *other == contents[i]).unwrap();
             assert_eq!((0..5).map(first).collect::<Vec<_>>(), [0, 1, 2, 0, 1], "{check:?}");
         }

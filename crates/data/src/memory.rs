@@ -62,6 +62,7 @@ impl Contents {
             typical: Typical { width, height, channels },
             train: Arc::new(train),
             val: Arc::new(val),
+            val_drawn: true,
             test: self.test.map(|test| Arc::new(test.into_split())),
             left_out: Vec::new(),
             warnings,

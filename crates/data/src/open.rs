@@ -3,7 +3,7 @@
 use crate::check::{self, Seen, Shape};
 use crate::clean::Cleaning;
 use crate::content::{self, Content};
-use crate::data_set::{DataSet, Part, Typical};
+use crate::data_set::{DataSet, Part, SourceKind, Typical};
 use crate::error::{self, DataError, LeftOut};
 use crate::fingerprint::Fingerprint;
 use crate::folders::{self, ClassFolder, Entries, Listing};
@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::sample::{Sample, Source};
 use crate::split::{self, Split};
 use crate::splitting::Groups;
-use crate::{cifar, digits, idx, workers};
+use crate::{cifar, digits, idx, pattern, recognise, workers};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,8 +45,10 @@ pub struct OpenOptions {
     /// A cleaning manifest: a table with the columns `path`, relative to the data set, and `action`, which is `exclude` for
     /// the images that are left out.
     pub clean: Option<PathBuf>,
-    /// The fold that is the validation part, where the source is a table with a column `fold`.
+    /// Which fold is held for validation, where the source is a table with folds.
     pub fold: Option<u32>,
+    /// How far boxes that are cut out of pictures are widened on each side, as a share of their width and height, 0 or more.
+    pub box_margin: f64,
 }
 
 impl Default for OpenOptions {
@@ -60,6 +62,7 @@ impl Default for OpenOptions {
             workers: workers::available(),
             clean: None,
             fold: None,
+            box_margin: 0.0,
         }
     }
 }
@@ -87,6 +90,9 @@ impl OpenOptions {
             (_, share) if !(0.0..=1.0).contains(&share) => {
                 wrong("the share of unreadable files tolerated", share, "from 0 to 1")
             }
+            _ if !(0.0..=10.0).contains(&self.box_margin) => {
+                wrong("the margin of boxes", self.box_margin, "from 0 to 10")
+            }
             _ => Ok(()),
         }
     }
@@ -96,7 +102,7 @@ impl OpenOptions {
 pub(crate) fn open(spec: &str, options: &OpenOptions, progress: &dyn Progress) -> Result<DataSet, DataError> {
     options.validate()?;
     let set = open_any(spec, options, progress)?;
-    if let Some(fold) = options.fold {
+    if let (Some(fold), false) = (options.fold, set.kind == SourceKind::Table) {
         let expected = "left out: only a table with a column 'fold' has folds";
         return Err(DataError::Option { option: "the fold for validation", value: fold.to_string(), expected });
     }
@@ -120,10 +126,16 @@ fn open_any(spec: &str, options: &OpenOptions, progress: &dyn Progress) -> Resul
         if top.files.iter().any(|file| cifar::is_cifar_name(file)) {
             return cifar::open_folder(path, &top.files, options);
         }
+        if let Some(set) = recognise::open_annotated(path, &top, options, progress)? {
+            return Ok(set);
+        }
         return open_images(path, &top, options, progress);
     }
     if !path.exists() {
-        return Err(not_found(path));
+        return match pattern::files(spec) {
+            Some(files) => recognise::open_files(path, &files, options, progress),
+            None => Err(not_found(path)),
+        };
     }
     if idx::is_idx_name(path) {
         return idx::open_file(path, options);
@@ -131,7 +143,7 @@ fn open_any(spec: &str, options: &OpenOptions, progress: &dyn Progress) -> Resul
     if cifar::is_cifar_name(path) {
         return cifar::open_file(path, options);
     }
-    Err(DataError::NoImages { path: path.to_owned(), found: " in this single file; give a folder".to_owned() })
+    recognise::open_file(path, options, progress)
 }
 
 fn not_found(path: &Path) -> DataError {
@@ -162,7 +174,12 @@ fn open_images(
     options: &OpenOptions,
     progress: &dyn Progress,
 ) -> Result<DataSet, DataError> {
-    let Listing { kind, mut folders, ignored, mut warnings } = folders::list(root, top)?;
+    let listed = folders::list(root, top);
+    let has_images = listed.as_ref().is_ok_and(Listing::has_images);
+    if !has_images && let Some(set) = recognise::open_shards(root, top, options, progress)? {
+        return Ok(set);
+    }
+    let Listing { kind, mut folders, ignored, mut warnings } = listed?;
     if let Some(file) = &options.clean {
         warnings.extend(leave_out(root, &mut folders, &Cleaning::read(file)?));
     }
@@ -173,7 +190,8 @@ fn open_images(
     classes(root, top, &folders)?;
     let seen = check::look_at_all(&files, options, progress);
     let left_out = left_out(&files, &seen, options.max_unreadable_share)?;
-    let mut contents = content::of_seen(&files, &seen).into_iter().zip(&seen).filter(|(_, seen)| seen.image.is_ok());
+    let mut contents =
+        content::of_seen(&seen, |i| Some(files[i])).into_iter().zip(&seen).filter(|(_, seen)| seen.image.is_ok());
     let fingerprint = fingerprint(root, &folders, &seen);
     let kept = keep_readable(folders, &seen, &mut warnings);
     let classes = classes(root, top, &kept)?;
@@ -185,18 +203,7 @@ fn open_images(
         copies[part].extend(contents.by_ref().take(folder.files.len()).map(|(content, _)| content));
         parts[part].samples.extend(folder.files.into_iter().map(|path| Sample::new(Source::File(path), label)));
     }
-    let [mut train, mut val, test] = parts;
-    let test = if test.is_empty() { None } else { Some(test) };
-    for (part, name) in [(Part::Val, "validation"), (Part::Test, "test")] {
-        warnings.extend(warning_of_leak(&copies[0], &copies[part as usize], name));
-    }
-    if val.is_empty() {
-        let mut groups = Groups::apart(train.len());
-        groups.join_alike(copies[0].iter().copied());
-        let alike = groups.clone();
-        (train, val) = train.hold_out(groups, options.val_share_or_default(test.is_some()), options.seed);
-        warnings.extend(split::warning_of_copies(alike, &val));
-    }
+    let Parts { train, val, val_drawn, test } = Parts::draw(parts, &copies, options, &mut warnings);
     warn_of_gaps(&classes, &val, "validation", &mut warnings);
     if let Some(test) = &test {
         warn_of_gaps(&classes, test, "test", &mut warnings);
@@ -206,6 +213,7 @@ fn open_images(
         typical: typical(&seen),
         train: Arc::new(train),
         val: Arc::new(val),
+        val_drawn,
         test: test.map(Arc::new),
         left_out,
         warnings,
@@ -229,6 +237,40 @@ fn leave_out(root: &Path, folders: &mut [ClassFolder], cleaning: &Cleaning) -> V
     said.into_iter().chain(cleaning.warning()).collect()
 }
 
+/// The parts of a data set, a validation part among them.
+pub(crate) struct Parts {
+    pub(crate) train: Split,
+    pub(crate) val: Split,
+    pub(crate) val_drawn: bool,
+    pub(crate) test: Option<Split>,
+}
+
+impl Parts {
+    /// From the images for training, validation and test with their contents: draws what is missing for validation, with
+    /// copies on one side, and says what is copied from one part to another.
+    pub(crate) fn draw(
+        parts: [Split; 3],
+        contents: &[Vec<Option<Content>>; 3],
+        options: &OpenOptions,
+        warnings: &mut Vec<String>,
+    ) -> Self {
+        for (part, name) in [(Part::Val, "validation"), (Part::Test, "test")] {
+            warnings.extend(warning_of_leak(&contents[0], &contents[part as usize], name));
+        }
+        let [mut train, mut val, test] = parts;
+        let test = if test.is_empty() { None } else { Some(test) };
+        let val_drawn = val.is_empty();
+        if val_drawn {
+            let mut groups = Groups::apart(train.len());
+            groups.join_alike(contents[0].iter().copied());
+            let alike = groups.clone();
+            (train, val) = train.hold_out(groups, options.val_share_or_default(test.is_some()), options.seed);
+            warnings.extend(split::warning_of_copies(alike, &val));
+        }
+        Self { train, val, val_drawn, test }
+    }
+}
+
 /// What to say where images of another part are exact copies of training images.
 fn warning_of_leak(train: &[Option<Content>], other: &[Option<Content>], part: &str) -> Option<String> {
     let known: HashSet<&Content> = train.iter().flatten().collect();
@@ -250,7 +292,13 @@ fn no_images(root: &Path, top: &Entries, ignored: usize) -> DataError {
             format!("; it has {}, and {} passed over", error::counted(folders, "folder"), error::counted(files, "file"))
         }
     };
+    let found = found + &table_hint(top);
     DataError::NoImages { path: root.to_owned(), found }
+}
+
+/// What may be meant where a table stands beside folders that are no classes.
+fn table_hint(top: &Entries) -> String {
+    recognise::table_among(&top.files).map_or_else(String::new, |table| format!("; did you mean {}?", table.display()))
 }
 
 fn left_out(files: &[&PathBuf], seen: &[Seen], tolerated: f64) -> Result<Vec<LeftOut>, DataError> {
@@ -315,7 +363,7 @@ fn classes(root: &Path, top: &Entries, folders: &[ClassFolder]) -> Result<Vec<St
                 [only] if folders::entries(only).is_ok_and(|inside| !inside.folders.is_empty()) => {
                     format!("; did you mean {}?", only.display())
                 }
-                _ => String::new(),
+                _ => table_hint(top),
             };
             Err(DataError::OneClass { path: root.to_owned(), class: class.clone(), hint })
         }
@@ -328,7 +376,7 @@ fn unknown_class(folder: &ClassFolder, classes: &[String]) -> DataError {
     DataError::UnknownClass { path: folder.path.clone(), class: folder.class.clone(), near }
 }
 
-fn warn_of_gaps(classes: &[String], split: &Split, part: &str, warnings: &mut Vec<String>) {
+pub(crate) fn warn_of_gaps(classes: &[String], split: &Split, part: &str, warnings: &mut Vec<String>) {
     let counts = split.counts_per_class(classes.len());
     let without: Vec<String> =
         classes.iter().zip(counts).filter(|(_, count)| *count == 0).map(|(class, _)| class.clone()).collect();
@@ -337,7 +385,7 @@ fn warn_of_gaps(classes: &[String], split: &Split, part: &str, warnings: &mut Ve
     }
 }
 
-fn typical(seen: &[Seen]) -> Typical {
+pub(crate) fn typical(seen: &[Seen]) -> Typical {
     let shapes: Vec<Shape> = seen.iter().filter_map(|seen| seen.image.as_ref().ok().copied()).collect();
     let median = |mut sizes: Vec<u32>| {
         sizes.sort_unstable();
