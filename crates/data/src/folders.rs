@@ -75,21 +75,16 @@ fn is_hidden(path: &Path) -> bool {
     name.starts_with('.') || name == "__MACOSX"
 }
 
-fn extension(path: &Path) -> String {
+pub(crate) fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-fn is_image(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     !is_hidden(path) && IMAGE.contains(&extension(path).as_str())
 }
 
 fn part(path: &Path) -> Option<Part> {
-    match name(path).to_lowercase().as_str() {
-        "train" | "training" => Some(Part::Train),
-        "val" | "valid" | "validation" => Some(Part::Val),
-        "test" | "testing" => Some(Part::Test),
-        _ => None,
-    }
+    Part::named(&name(path))
 }
 
 /// Lists `root` by whichever layout it has.
@@ -148,6 +143,10 @@ fn check_parts(root: &Path, parts: &[(Part, &PathBuf)], train_has_folders: bool)
 }
 
 impl Listing {
+    pub(crate) fn has_images(&self) -> bool {
+        self.folders.iter().any(|folder| !folder.files.is_empty())
+    }
+
     /// Counts files outside class folders; images among them are worth a warning.
     fn pass_over(&mut self, folder: &Path, files: &[PathBuf]) {
         let images = files.iter().filter(|file| is_image(file)).count();

@@ -1,6 +1,7 @@
 //! Images in: decoding, data sets, splits, augmentation and batches.
 //!
-//! A [`DataSet`] is opened from a folder, from IDX or CIFAR files, or from the digits built into the library.
+//! A [`DataSet`] is opened from a folder, from a table, shards or annotations, from IDX or CIFAR files, or from the digits
+//! built into the library.
 //! A [`Preprocessing`] says how a decoded [`Picture`] becomes a network's input; it travels inside the model file.
 //! A [`Loader`] decodes, augments and preprocesses ahead of the network and yields [`Batch`]es.
 //!
@@ -19,10 +20,13 @@
 //! # Ok::<(), striate_data::DataError>(())
 //! ```
 
+mod assemble;
 mod augment;
 mod bytes;
 mod check;
 mod cifar;
+mod class_names;
+mod coco;
 mod data_set;
 mod decode;
 mod digits;
@@ -30,6 +34,7 @@ mod error;
 mod fingerprint;
 mod fit;
 mod folders;
+mod grouped;
 mod idx;
 mod ink;
 mod jpeg;
@@ -37,14 +42,21 @@ mod loader;
 mod mean_std;
 mod memory;
 mod open;
+mod parquet;
+mod pattern;
 mod picture;
 mod preprocess;
 mod progress;
+mod recognise;
+mod region;
 mod sample;
 mod seeded;
+mod shards;
 mod split;
 mod stages;
+mod table;
 mod truncation;
+mod voc;
 mod workers;
 
 pub use augment::{Augment, Step};
@@ -55,9 +67,11 @@ pub use fit::Fit;
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use mean_std::mean_std;
 pub use open::{Check, OpenOptions};
+pub use parquet::Images as ParquetImages;
 pub use picture::Picture;
 pub use preprocess::Preprocessing;
 pub use progress::{Progress, Silent};
-pub use sample::{MemoryImages, Sample, Source};
+pub use region::{Annotated, Cut, Region};
+pub use sample::{MemoryImages, Sample, Source, TarEntry};
 pub use split::Split;
 pub use stages::StageTimes;

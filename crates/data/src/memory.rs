@@ -56,6 +56,7 @@ impl Contents {
             typical: Typical { width, height, channels },
             train: Arc::new(train),
             val: Arc::new(val),
+            val_drawn: true,
             test: self.test.map(|test| Arc::new(test.into_split())),
             left_out: Vec::new(),
             warnings,
@@ -71,7 +72,7 @@ impl Contents {
 impl Labelled {
     fn into_split(self) -> Split {
         let images = Arc::new(self.images);
-        let sample = |(index, label)| Sample { source: Source::Memory(Arc::clone(&images), index), label };
+        let sample = |(index, label)| Sample::new(Source::Memory(Arc::clone(&images), index), label);
         Split { samples: self.labels.into_iter().enumerate().map(sample).collect() }
     }
 }

@@ -1,14 +1,14 @@
 //! Opening a data set: which kind it is, what can be read, which classes there are, what is held for validation.
 
 use crate::check::{self, Seen, Shape};
-use crate::data_set::{DataSet, Part, Typical};
+use crate::data_set::{DataSet, Part, SourceKind, Typical};
 use crate::error::{self, DataError, LeftOut};
 use crate::fingerprint::Fingerprint;
 use crate::folders::{self, ClassFolder, Entries, Listing};
 use crate::progress::Progress;
 use crate::sample::{Sample, Source};
 use crate::split::Split;
-use crate::{cifar, digits, idx, workers};
+use crate::{cifar, digits, idx, pattern, recognise, workers};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +38,10 @@ pub struct OpenOptions {
     pub check: Check,
     /// Threads that look at them.
     pub workers: usize,
+    /// Which fold is held for validation, where the source is a table with folds.
+    pub fold: Option<u32>,
+    /// How far boxes that are cut out of pictures are widened on each side, as a share of their width and height, 0 or more.
+    pub box_margin: f64,
 }
 
 impl Default for OpenOptions {
@@ -49,6 +53,8 @@ impl Default for OpenOptions {
             max_pixels: 100_000_000,
             check: Check::Full,
             workers: workers::available(),
+            fold: None,
+            box_margin: 0.0,
         }
     }
 }
@@ -68,6 +74,9 @@ impl OpenOptions {
             (_, share) if !(0.0..=1.0).contains(&share) => {
                 wrong("the share of unreadable files tolerated", share, "from 0 to 1")
             }
+            _ if !(0.0..=10.0).contains(&self.box_margin) => {
+                wrong("the margin of boxes", self.box_margin, "from 0 to 10")
+            }
             _ => Ok(()),
         }
     }
@@ -76,6 +85,15 @@ impl OpenOptions {
 /// Opens `spec`; see [`DataSet::open`].
 pub(crate) fn open(spec: &str, options: &OpenOptions, progress: &dyn Progress) -> Result<DataSet, DataError> {
     options.validate()?;
+    let set = open_any(spec, options, progress)?;
+    if let (Some(fold), false) = (options.fold, set.kind == SourceKind::Table) {
+        let expected = "left out: only a table with a column 'fold' has folds";
+        return Err(DataError::Option { option: "the fold for validation", value: fold.to_string(), expected });
+    }
+    Ok(set)
+}
+
+fn open_any(spec: &str, options: &OpenOptions, progress: &dyn Progress) -> Result<DataSet, DataError> {
     let path = Path::new(spec);
     if spec == digits::NAME {
         let mut set = digits::open(options)?;
@@ -92,10 +110,16 @@ pub(crate) fn open(spec: &str, options: &OpenOptions, progress: &dyn Progress) -
         if top.files.iter().any(|file| cifar::is_cifar_name(file)) {
             return cifar::open_folder(path, &top.files, options);
         }
+        if let Some(set) = recognise::open_annotated(path, &top, options, progress)? {
+            return Ok(set);
+        }
         return open_images(path, &top, options, progress);
     }
     if !path.exists() {
-        return Err(not_found(path));
+        return match pattern::files(spec) {
+            Some(files) => recognise::open_files(path, &files, options, progress),
+            None => Err(not_found(path)),
+        };
     }
     if idx::is_idx_name(path) {
         return idx::open_file(path, options);
@@ -103,7 +127,7 @@ pub(crate) fn open(spec: &str, options: &OpenOptions, progress: &dyn Progress) -
     if cifar::is_cifar_name(path) {
         return cifar::open_file(path, options);
     }
-    Err(DataError::NoImages { path: path.to_owned(), found: " in this single file; give a folder".to_owned() })
+    recognise::open_file(path, options, progress)
 }
 
 fn not_found(path: &Path) -> DataError {
@@ -134,7 +158,12 @@ fn open_images(
     options: &OpenOptions,
     progress: &dyn Progress,
 ) -> Result<DataSet, DataError> {
-    let Listing { kind, folders, ignored, mut warnings } = folders::list(root, top)?;
+    let listed = folders::list(root, top);
+    let has_images = listed.as_ref().is_ok_and(Listing::has_images);
+    if !has_images && let Some(set) = recognise::open_shards(root, top, options, progress)? {
+        return Ok(set);
+    }
+    let Listing { kind, folders, ignored, mut warnings } = listed?;
     let files: Vec<&PathBuf> = folders.iter().flat_map(|folder| &folder.files).collect();
     if files.is_empty() {
         return Err(no_images(root, top, ignored.files));
@@ -148,12 +177,13 @@ fn open_images(
     let mut parts = [Split::default(), Split::default(), Split::default()];
     for folder in kept {
         let label = classes.binary_search(&folder.class).map_err(|_| unknown_class(&folder, &classes))? as u32;
-        let samples = folder.files.into_iter().map(|path| Sample { source: Source::File(path), label });
+        let samples = folder.files.into_iter().map(|path| Sample::new(Source::File(path), label));
         parts[folder.part as usize].samples.extend(samples);
     }
     let [mut train, mut val, test] = parts;
     let test = if test.is_empty() { None } else { Some(test) };
-    if val.is_empty() {
+    let val_drawn = val.is_empty();
+    if val_drawn {
         (train, val) = train.hold_out(options.val_share_or_default(test.is_some()), options.seed);
     }
     warn_of_gaps(&classes, &val, "validation", &mut warnings);
@@ -165,6 +195,7 @@ fn open_images(
         typical: typical(&seen),
         train: Arc::new(train),
         val: Arc::new(val),
+        val_drawn,
         test: test.map(Arc::new),
         left_out,
         warnings,
@@ -183,7 +214,13 @@ fn no_images(root: &Path, top: &Entries, ignored: usize) -> DataError {
             format!("; it has {}, and {} passed over", error::counted(folders, "folder"), error::counted(files, "file"))
         }
     };
+    let found = found + &table_hint(top);
     DataError::NoImages { path: root.to_owned(), found }
+}
+
+/// What may be meant where a table stands beside folders that are no classes.
+fn table_hint(top: &Entries) -> String {
+    recognise::table_among(&top.files).map_or_else(String::new, |table| format!("; did you mean {}?", table.display()))
 }
 
 fn left_out(files: &[&PathBuf], seen: &[Seen], tolerated: f64) -> Result<Vec<LeftOut>, DataError> {
@@ -243,7 +280,7 @@ fn classes(root: &Path, top: &Entries, folders: &[ClassFolder]) -> Result<Vec<St
                 [only] if folders::entries(only).is_ok_and(|inside| !inside.folders.is_empty()) => {
                     format!("; did you mean {}?", only.display())
                 }
-                _ => String::new(),
+                _ => table_hint(top),
             };
             Err(DataError::OneClass { path: root.to_owned(), class: class.clone(), hint })
         }
@@ -256,7 +293,7 @@ fn unknown_class(folder: &ClassFolder, classes: &[String]) -> DataError {
     DataError::UnknownClass { path: folder.path.clone(), class: folder.class.clone(), near }
 }
 
-fn warn_of_gaps(classes: &[String], split: &Split, part: &str, warnings: &mut Vec<String>) {
+pub(crate) fn warn_of_gaps(classes: &[String], split: &Split, part: &str, warnings: &mut Vec<String>) {
     let counts = split.counts_per_class(classes.len());
     let without: Vec<String> =
         classes.iter().zip(counts).filter(|(_, count)| *count == 0).map(|(class, _)| class.clone()).collect();
@@ -265,7 +302,7 @@ fn warn_of_gaps(classes: &[String], split: &Split, part: &str, warnings: &mut Ve
     }
 }
 
-fn typical(seen: &[Seen]) -> Typical {
+pub(crate) fn typical(seen: &[Seen]) -> Typical {
     let shapes: Vec<Shape> = seen.iter().filter_map(|seen| seen.image.as_ref().ok().copied()).collect();
     let median = |mut sizes: Vec<u32>| {
         sizes.sort_unstable();

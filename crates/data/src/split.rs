@@ -1,5 +1,6 @@
 //! A part of a data set (training, validation, test) and drawing one from another, class by class.
 
+use crate::grouped;
 use crate::sample::Sample;
 use crate::seeded::Lots;
 
@@ -35,8 +36,13 @@ impl Split {
     /// Takes the share `share` out, drawn by `seed` from every class alike; returns what stays and what was taken, each
     /// in order.
     ///
-    /// Of a class with two or more images at least one is taken and at least one stays; a single one stays.
+    /// Of a class with two or more images at least one is taken and at least one stays; a single one stays. Where images
+    /// have groups, those stay whole instead, see [`grouped`].
     pub(crate) fn hold_out(self, share: f64, seed: u64) -> (Self, Self) {
+        if self.samples.iter().any(|sample| sample.group.is_some()) {
+            let taken = grouped::draw(&self.samples, share, seed);
+            return self.divide(&taken);
+        }
         let classes = self.samples.iter().map(|s| s.label as usize + 1).max().unwrap_or(0);
         let mut members = vec![Vec::new(); classes];
         for (index, sample) in self.samples.iter().enumerate() {
@@ -50,20 +56,25 @@ impl Split {
                 taken[index] = true;
             }
         }
+        self.divide(&taken)
+    }
+
+    /// What is not taken and what is, each in order.
+    fn divide(self, taken: &[bool]) -> (Self, Self) {
         let (mut kept, mut held) = (Self::default(), Self::default());
         for (sample, taken) in self.samples.into_iter().zip(taken) {
-            if taken { held.samples.push(sample) } else { kept.samples.push(sample) }
+            if *taken { held.samples.push(sample) } else { kept.samples.push(sample) }
         }
         (kept, held)
     }
 }
 
 /// Keeps these draws apart from others of the same seed.
-const HOLD_OUT: u64 = 3;
+pub(crate) const HOLD_OUT: u64 = 3;
 
 /// How many to take of each class so that the sum is the share of all, rounded: whole parts, then one more for the
 /// largest remainders, within the bounds of each class.
-fn shares(counts: &[usize], share: f64) -> Vec<usize> {
+pub(crate) fn shares(counts: &[usize], share: f64) -> Vec<usize> {
     if share <= 0.0 {
         return vec![0; counts.len()];
     }
@@ -90,7 +101,7 @@ mod tests {
 
     fn split(counts: &[usize]) -> Split {
         let samples = counts.iter().enumerate().flat_map(|(label, &n)| {
-            (0..n).map(move |i| Sample { source: Source::File(format!("{label}/{i}").into()), label: label as u32 })
+            (0..n).map(move |i| Sample::new(Source::File(format!("{label}/{i}").into()), label as u32))
         });
         Split { samples: samples.collect() }
     }

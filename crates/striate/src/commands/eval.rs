@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use striate_data::{DataSet, SourceKind, Split};
+use striate_data::{DataSet, Split};
 use striate_train::{Evaluation, Model};
 
 /// Score a model on a data set
@@ -122,8 +122,7 @@ impl Args {
 
 /// What one would want to know: images that the model has not seen.
 fn default_part(data: &DataSet, same: bool) -> Part {
-    let drawn = data.kind != SourceKind::SplitFolders;
-    match (&data.test, same || !drawn) {
+    match (&data.test, same || !data.val_drawn) {
         (Some(_), _) => Part::Test,
         (None, true) => Part::Val,
         (None, false) => Part::All,
