@@ -24,6 +24,12 @@ pub struct DataArgs {
     /// Most pixels an image may have
     #[arg(long, value_name = "N", default_value_t = 100_000_000)]
     max_pixels: u64,
+    /// Which fold is held out for validation, where the data is a table with a column `fold`
+    #[arg(long, value_name = "K")]
+    fold: Option<u32>,
+    /// How far boxes that are cut out of pictures (VOC, COCO) are widened on each side, as a share of their width and height
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    box_margin: f64,
     /// Threads that decode images ahead of the network; 0: all cores. Results do not depend on it
     #[arg(long, value_name = "W", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_THREADS))]
     workers: u16,
@@ -49,6 +55,8 @@ impl DataArgs {
             max_pixels: self.max_pixels,
             check,
             workers: self.workers(),
+            fold: self.fold,
+            box_margin: self.box_margin,
         };
         let data = DataSet::open(spec, &options, &Bar::new())?;
         warn(&data);

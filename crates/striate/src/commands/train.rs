@@ -16,16 +16,26 @@ use striate_data::{DataSet, LeftOut};
 use striate_engine::{Memory, Request};
 use striate_train::{Config, EpochRow, Job, Model, Outcome, RunDir, Score, StepReport, Watch, Wishes};
 
-/// Train a network on a folder of images, or on the built-in digits
+/// Train a network on a folder of images, a table of them, shards, boxes, or on the built-in digits
 #[derive(clap::Args)]
 #[command(after_help = "\
-DATA is a folder with one folder of images per class, or with train, val and test folders of such; a folder or file of \
-MNIST's IDX or CIFAR-10's binary format; or `digits`, 1,797 real handwritten digits (UCI) inside the program. \
+DATA is told by its content:
+  a folder with one folder of images per class, or with train, val and test folders of such
+  a table: CSV, TSV or JSON lines with the columns path and label, and split, group, fold and sha256 if wanted; paths are \
+relative to the table
+  a folder or file of tar shards (WebDataset: 0017.jpg beside 0017.cls, .json or .txt), or of Parquet files (Hugging Face: \
+image and label); parts are told by names like train-0000.tar; several files are named by 'shards/train-*.tar' in quotes
+  a folder of VOC's (Annotations, JPEGImages, ImageSets) or COCO's annotations (annotations/instances_*.json): each box is a \
+picture to classify
+  a folder or file of MNIST's IDX or CIFAR-10's binary format
+  digits, 1,797 real handwritten digits (UCI) inside the program
+
 The network, its input size, the batch and the learning rate are chosen to fit the data unless they are given.
 
 Examples:
   striate train digits
   striate train photos/ --epochs 50
+  striate train labels.csv --fold 0
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
 
