@@ -8,7 +8,7 @@ use crate::error::{self, DataError, LeftOut};
 use crate::fingerprint::Fingerprint;
 use crate::open::{self, OpenOptions};
 use crate::progress::Progress;
-use crate::sample::Sample;
+use crate::sample::{Sample, Source};
 use crate::split::Split;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -125,7 +125,11 @@ impl Listed {
         for (item, seen) in self.items.iter().zip(seen) {
             let name = item.sample.name();
             let relative = name.strip_prefix(&root).map_or(name.as_str(), |rest| rest.trim_start_matches(['/', '\\']));
-            hash.add_file(item.part, relative, seen.bytes, self.classes.name(item.sample.label));
+            let relative = match &item.sample.source {
+                Source::Cut(cut) if cut.margin > 0.0 => format!("{relative}+{}", cut.margin),
+                _ => relative.to_owned(),
+            };
+            hash.add_file(item.part, &relative, seen.bytes, self.classes.name(item.sample.label));
         }
         hash.finish()
     }
