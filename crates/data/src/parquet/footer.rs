@@ -9,7 +9,7 @@ use std::path::Path;
 
 const MAGIC: &[u8; 4] = b"PAR1";
 /// The longest footer that is read.
-const LONGEST: u64 = 64 << 20;
+const LONGEST: u64 = 16 << 20;
 
 /// How values are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
