@@ -108,6 +108,27 @@ pub enum DecodeError {
         /// The variant.
         what: String,
     },
+    /// A box of a picture lies beyond it.
+    #[error("lies outside of its picture of {width}×{height} pixels")]
+    OutsidePicture {
+        /// The picture's width.
+        width: u32,
+        /// The picture's height.
+        height: u32,
+    },
+    /// A box was drawn in a picture of another size, so it would be cut out in the wrong place.
+    #[error(
+        "is in a picture of {width}×{height} pixels, but the annotation is made for {}×{}; correct the annotation",
+        declared.0, declared.1
+    )]
+    OtherSize {
+        /// The picture's width.
+        width: u32,
+        /// The picture's height.
+        height: u32,
+        /// The width and height that the annotation declares.
+        declared: (u32, u32),
+    },
     /// The file breaks its format.
     #[error("is a damaged {format} file: {detail}")]
     Broken {

@@ -6,7 +6,7 @@
 
 use crate::data_set::{Part, SourceKind};
 use crate::error::{DataError, counted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,12 +93,22 @@ pub(crate) fn is_other_image(path: &Path) -> bool {
 
 /// The part that a folder's name stands for.
 pub(crate) fn part(path: &Path) -> Option<Part> {
-    match name(path).to_lowercase().as_str() {
-        "train" | "training" => Some(Part::Train),
-        "val" | "valid" | "validation" => Some(Part::Val),
-        "test" | "testing" => Some(Part::Test),
-        _ => None,
+    Part::named(&name(path))
+}
+
+/// All images below a folder at any depth, sorted. What links in circles is walked once.
+pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut images = Vec::new();
+    let (mut to_do, mut seen) = (vec![folder.to_owned()], HashSet::new());
+    while let Some(folder) = to_do.pop() {
+        if seen.insert(real_path(&folder)) {
+            let inside = entries(&folder)?;
+            images.extend(inside.files.into_iter().filter(|file| is_image(file)));
+            to_do.extend(inside.folders);
+        }
     }
+    images.sort();
+    Ok(images)
 }
 
 /// How a folder is laid out.
@@ -178,6 +188,10 @@ fn check_parts(root: &Path, parts: &[(Part, &PathBuf)], train_has_folders: bool)
 }
 
 impl Listing {
+    pub(crate) fn has_images(&self) -> bool {
+        self.folders.iter().any(|folder| !folder.files.is_empty())
+    }
+
     /// Counts files outside class folders; images among them are worth a warning.
     fn pass_over(&mut self, folder: &Path, files: &[PathBuf]) {
         let images = files.iter().filter(|file| is_image(file)).count();

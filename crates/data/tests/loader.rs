@@ -98,7 +98,7 @@ fn a_file_that_fails_is_left_out_and_named() {
     let samples = (0..40u32).map(|label| {
         let path = root.path().join(format!("{label}.png"));
         fs::copy(&fixture, &path).unwrap();
-        Sample { source: Source::File(path), label }
+        Sample::new(Source::File(path), label)
     });
     let split = Arc::new(Split { samples: samples.collect() });
     fs::write(root.path().join("7.png"), "gone bad").unwrap();

@@ -59,6 +59,12 @@ pub struct Trained {
     /// What it computed in, where that was not f32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
+    /// The fold that was held out, where there were folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
+    /// How many folds were drawn by the seed; with a fold but without this, the data has folds of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
     /// The score on the images held out for validation, or on the training images where none are; absent for weights of an
     /// unfinished epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]

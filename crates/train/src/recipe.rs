@@ -41,6 +41,8 @@ pub struct Wishes {
     pub flip: Option<bool>,
     /// The share of images held out for validation, where it was chosen.
     pub val_share: Option<f64>,
+    /// The fold of the data's own that is held for validation, where it was chosen.
+    pub fold: Option<u32>,
     /// The seed of everything random.
     pub seed: u64,
     /// How activations and their gradients are kept.
@@ -72,6 +74,12 @@ pub struct Config {
     /// The share of images held out for validation, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_share: Option<f64>,
+    /// The fold that is held for validation, where there are folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
+    /// How many folds were drawn by the seed; with a fold but without this, the data has folds of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
     /// The architecture's width multiplier α, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
@@ -158,6 +166,8 @@ impl Config {
             warmup: positive("--warmup", wishes.warmup.unwrap_or(0.0), true)?,
             seed: wishes.seed,
             val_share: wishes.val_share,
+            fold: wishes.fold,
+            folds: None,
             alpha: wishes.variant.width,
             shortcut: wishes.variant.shortcut,
             padding: wishes.variant.padding,

@@ -392,6 +392,8 @@ impl<'a> Trainer<'a> {
             seed: config.seed,
             val_share: config.val_share,
             precision: (self.precision != Precision::F32).then(|| precision_name(self.precision).into()),
+            fold: config.fold,
+            folds: config.folds,
             score,
         };
         Card {

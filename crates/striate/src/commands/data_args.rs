@@ -5,6 +5,7 @@ use crate::figures::thousands;
 use crate::progress::{Bar, remark};
 use anyhow::Result;
 use clap::ValueEnum;
+use std::path::PathBuf;
 use striate_data::{Check, DataSet, LeftOut, Limits, LoaderOptions, OpenOptions};
 
 /// How a data set is opened.
@@ -15,12 +16,30 @@ pub struct DataArgs {
     /// there is a test part, else a fifth]
     #[arg(long, value_name = "SHARE")]
     pub val_share: Option<f64>,
-    /// Share of unreadable image files above which nothing is begun
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
-    max_unreadable: f64,
+    /// The fold that is the validation part, where the data is a table with a column `fold`
+    #[arg(long, value_name = "K")]
+    pub fold: Option<u32>,
     /// Whether image files are decoded whole before anything is begun, or only their headers read
     #[arg(long, value_enum, default_value = "full")]
     check: CheckName,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// How the images of a data set are read.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Data")]
+pub struct ReadArgs {
+    /// A cleaning manifest: a table with the columns path (relative to the data) and action (exclude or keep); what it
+    /// excludes is left out
+    #[arg(long, value_name = "FILE")]
+    clean: Option<PathBuf>,
+    /// Share of unreadable image files above which nothing is begun
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    max_unreadable: f64,
+    /// How far boxes that are cut out of pictures (VOC, COCO) are widened on each side, as a share of their width and height
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    box_margin: f64,
     #[command(flatten)]
     decoding: DecodingArgs,
 }
@@ -61,18 +80,16 @@ enum CheckName {
 impl DataArgs {
     /// Opens a data set with a progress bar, and says on stderr what is wrong with it.
     pub fn open(&self, spec: &str, seed: u64, val_share: Option<f64>) -> Result<DataSet> {
+        self.open_fold(spec, seed, val_share, self.fold)
+    }
+
+    /// The same with this fold as the validation part.
+    pub fn open_fold(&self, spec: &str, seed: u64, val_share: Option<f64>, fold: Option<u32>) -> Result<DataSet> {
         let check = match self.check {
             CheckName::Full => Check::Full,
             CheckName::Headers => Check::Headers,
         };
-        let options = OpenOptions {
-            seed,
-            val_share,
-            max_unreadable_share: self.max_unreadable,
-            max_pixels: self.decoding.max_pixels,
-            check,
-            workers: self.workers(),
-        };
+        let options = OpenOptions { seed, val_share, check, fold, ..self.read.options() };
         let data = DataSet::open(spec, &options, &Bar::new())?;
         warn(&data);
         Ok(data)
@@ -80,17 +97,43 @@ impl DataArgs {
 
     /// Decoding threads.
     pub fn workers(&self) -> usize {
-        self.decoding.workers()
+        self.read.decoding.workers()
     }
 
     /// Bounds on what is decoded.
     pub fn limits(&self) -> Limits {
-        self.decoding.limits()
+        self.read.decoding.limits()
     }
 
     /// How batches are loaded.
     pub fn loading(&self) -> LoaderOptions {
         LoaderOptions { workers: self.workers(), limits: self.limits(), ..LoaderOptions::default() }
+    }
+}
+
+impl ReadArgs {
+    /// How a data set is opened of which nothing is drawn.
+    pub fn open_whole(&self, spec: &str) -> Result<DataSet> {
+        let options = OpenOptions { val_share: Some(0.0), ..self.options() };
+        let data = DataSet::open(spec, &options, &Bar::new())?;
+        warn(&data);
+        Ok(data)
+    }
+
+    fn options(&self) -> OpenOptions {
+        OpenOptions {
+            max_unreadable_share: self.max_unreadable,
+            max_pixels: self.decoding.max_pixels,
+            workers: self.workers(),
+            clean: self.clean.clone(),
+            box_margin: self.box_margin,
+            ..OpenOptions::default()
+        }
+    }
+
+    /// Threads that read and decode.
+    pub fn workers(&self) -> usize {
+        self.decoding.workers()
     }
 }
 

@@ -4,17 +4,17 @@ use super::data_args::{DataArgs, list};
 use super::{Machine, PrecisionArgs, fast_in_bf16, must_fit_to_predict, print_json, print_line, print_table};
 use crate::figures::{percent, thousands};
 use crate::progress::{Bar, remark};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use striate_data::{DataSet, SourceKind, Split};
+use striate_data::{DataSet, Split};
 use striate_engine::Precision;
 use striate_kernels::Cpu;
-use striate_train::{Evaluation, Model, PrecisionWish, choose_precision};
+use striate_train::{Evaluation, Model, PrecisionWish, Trained, choose_precision};
 
 /// Score a model on a data set
 #[derive(clap::Args)]
@@ -67,6 +67,7 @@ impl Args {
         let trained = model.card.trained.as_ref();
         let (seed, share) = trained.map_or((0, None), |t| (t.seed, t.val_share));
         let data = self.data_args.open(&self.data, seed, self.data_args.val_share.or(share))?;
+        let data = self.fold_held_out(data, trained)?;
         let same = trained.is_some_and(|t| t.fingerprint == data.fingerprint);
         let data = data.with_classes(&model.card.classes)?;
         let part = self.part.unwrap_or_else(|| default_part(&data, same));
@@ -111,6 +112,25 @@ impl Args {
         Ok(evaluation)
     }
 
+    /// The data set with that fold for validation which the model was not trained on, if it was trained on this data in folds
+    /// and nothing else is asked for.
+    fn fold_held_out(&self, data: DataSet, trained: Option<&Trained>) -> Result<DataSet> {
+        let Some(t) = trained.filter(|_| self.data_args.fold.is_none()) else { return Ok(data) };
+        match (t.fold, t.folds) {
+            (Some(fold), Some(folds)) if t.fingerprint == data.fingerprint => {
+                let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
+                let sets = data.folds(folds, t.seed, limits, workers, &Bar::new())?;
+                let set = (1..).zip(sets).find(|(number, _)| *number == fold).map(|(_, set)| set);
+                set.with_context(|| format!("{}: fold {fold} of {folds} cannot be", self.model.display()))
+            }
+            // Folds of the data's own; which is held out is part of its fingerprint.
+            (Some(fold), None) if t.data == data.name => {
+                self.data_args.open_fold(&self.data, t.seed, t.val_share, Some(fold))
+            }
+            _ => Ok(data),
+        }
+    }
+
     fn report(&self, e: &Evaluation, model: &Model, part: &str, seconds: f64) -> Result<ExitCode> {
         if !e.failed.is_empty() {
             remark(&format!("warning: {} images could not be read and are not counted:", e.failed.len()));
@@ -151,8 +171,7 @@ impl Args {
 
 /// What one would want to know: images that the model has not seen.
 fn default_part(data: &DataSet, same: bool) -> Part {
-    let drawn = data.kind != SourceKind::SplitFolders;
-    match (&data.test, same || !drawn) {
+    match (&data.test, same || !data.val_drawn) {
         (Some(_), _) => Part::Test,
         (None, true) => Part::Val,
         (None, false) => Part::All,

@@ -5,12 +5,14 @@ mod cost;
 mod data_args;
 mod doctor;
 mod eval;
+mod folds;
 mod golden;
 mod gradients;
 mod memory_args;
 mod models;
 mod network_args;
 mod predict;
+mod split;
 mod summary;
 mod train;
 
@@ -37,6 +39,7 @@ pub enum Command {
     Eval(eval::Args),
     Predict(predict::Args),
     Models(models::Args),
+    Split(split::Args),
     Summary(summary::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
@@ -54,6 +57,7 @@ impl Command {
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
             Command::Models(args) => args.run(),
+            Command::Split(args) => args.run(),
             Command::Summary(args) => args.run(),
             Command::Doctor(args) => args.run(),
             Command::Cost(cost) => cost.run(),
