@@ -47,7 +47,7 @@ mod stages;
 mod truncation;
 mod workers;
 
-pub use augment::{Augment, Step};
+pub use augment::{Augment, AugmentError, Border, Mix, Mixed, Step, Subject, Way};
 pub use data_set::{DataSet, SourceKind, Typical};
 pub use decode::{DecodeError, Header, Limits, decode, probe, read};
 pub use error::{DataError, LeftOut};
