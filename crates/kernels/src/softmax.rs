@@ -104,6 +104,36 @@ impl Kernel for Row<'_> {
     }
 }
 
+/// The classes of rows of logits: of each row one, or a mix of two.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets<'a> {
+    /// Each row's class.
+    pub labels: &'a [u32],
+    /// Where rows are mixed, each one's second class, and the share of the first, from 0 to 1.
+    pub mixed: Option<(&'a [u32], f32)>,
+}
+
+impl<'a> Targets<'a> {
+    /// One class a row.
+    pub fn single(labels: &'a [u32]) -> Targets<'a> {
+        Targets { labels, mixed: None }
+    }
+
+    /// The classes of a row with their shares; where there is one, the second has none.
+    fn of(&self, row: usize, classes: usize) -> [(usize, f32); 2] {
+        let class = |labels: &[u32]| {
+            let label = labels[row] as usize;
+            assert!(label < classes, "label {label} of row {row} is none of {classes} classes");
+            label
+        };
+        let first = class(self.labels);
+        match self.mixed {
+            Some((second, share)) => [(first, share), (class(second), 1.0 - share)],
+            None => [(first, 1.0), (first, 0.0)],
+        }
+    }
+}
+
 /// The mean cross-entropy of rows of logits, in nats, and its gradient, which is assigned to `dlogits` already divided
 /// by the number of rows.
 ///
@@ -120,14 +150,31 @@ pub fn cross_entropy(
     smoothing: f32,
     dlogits: &mut [f32],
 ) -> f64 {
+    mixed_cross_entropy(cpu, logits, classes, Targets::single(labels), smoothing, dlogits)
+}
+
+/// Like [`cross_entropy`], where a row's `1 − smoothing` may be divided between two classes (Zhang et al. 2017,
+/// arXiv:1710.09412). With one class a row the bits are the same.
+///
+/// # Panics
+/// If a length contradicts the shape or a label is no class.
+pub fn mixed_cross_entropy(
+    cpu: &Cpu,
+    logits: &[f32],
+    classes: usize,
+    targets: Targets<'_>,
+    smoothing: f32,
+    dlogits: &mut [f32],
+) -> f64 {
     /// Most partial sums of losses; rows of one sum are consecutive.
     const SUMS: usize = 64;
     check(logits, classes);
     assert_eq!(logits.len(), dlogits.len(), "dlogits has the shape of logits");
-    assert_eq!(logits.len(), labels.len() * classes, "a label for each row of {classes} logits");
-    let rows = labels.len();
+    let rows = targets.labels.len();
+    let seconds = targets.mixed.map_or(rows, |(second, _)| second.len());
+    assert!(logits.len() == rows * classes && seconds == rows, "a label for each row of {classes} logits");
     let scale = 1.0 / rows as f32;
-    let (smoothing_f64, share) = (f64::from(smoothing), smoothing / classes as f32);
+    let (smoothing_f64, spread) = (f64::from(smoothing), smoothing / classes as f32);
     let rows_per_sum = rows.div_ceil(SUMS).max(1);
     let mut sums = [0.0_f64; SUMS];
     let sums = &mut sums[..rows.div_ceil(rows_per_sum)];
@@ -135,17 +182,21 @@ pub fn cross_entropy(
         let first = i * rows_per_sum;
         for (row, dlogits) in (first..).zip(dlogits.chunks_exact_mut(classes)) {
             let logits = &logits[row * classes..][..classes];
-            let label = labels[row] as usize;
-            assert!(label < classes, "label {label} of row {row} is none of {classes} classes");
+            let [(first, share), (second, rest)] = targets.of(row, classes);
             let log_sum = cpu.isa().dispatch(Row { logits, temperature: 1.0, out: dlogits });
-            sum[0] += log_sum - (1.0 - smoothing_f64) * f64::from(logits[label]);
+            let of_target = match targets.mixed {
+                Some(_) => f64::from(share) * f64::from(logits[first]) + f64::from(rest) * f64::from(logits[second]),
+                None => f64::from(logits[first]),
+            };
+            sum[0] += log_sum - (1.0 - smoothing_f64) * of_target;
             if smoothing > 0.0 {
                 let total: f64 = logits.iter().map(|&l| f64::from(l)).sum();
                 sum[0] -= smoothing_f64 / classes as f64 * total;
             }
-            dlogits[label] -= 1.0 - smoothing;
+            dlogits[first] -= (1.0 - smoothing) * share;
+            dlogits[second] -= (1.0 - smoothing) * rest;
             for d in dlogits {
-                *d = (*d - share) * scale;
+                *d = (*d - spread) * scale;
             }
         }
     });
@@ -163,36 +214,44 @@ mod tests {
     use crate::reference::{Sum, assert_close, assert_same_bits, random};
 
     /// Loss of all rows in f64.
-    fn reference(logits: &[f64], classes: usize, labels: &[u32], smoothing: f64) -> f64 {
-        let rows = logits.chunks(classes).zip(labels);
-        let losses = rows.map(|(row, &label)| {
+    fn reference(logits: &[f64], classes: usize, targets: Targets<'_>, smoothing: f64) -> f64 {
+        let (second, share) = targets.mixed.unwrap_or((targets.labels, 1.0));
+        let rows = logits.chunks(classes).zip(targets.labels.iter().zip(second));
+        let losses = rows.map(|(row, (&first, &second))| {
             let log_sum = row.iter().map(|l| l.exp()).sum::<f64>().ln();
-            let target =
-                |k: usize| smoothing / classes as f64 + if k == label as usize { 1.0 - smoothing } else { 0.0 };
+            let of = |label: u32, k: usize| if k == label as usize { 1.0 - smoothing } else { 0.0 };
+            let target = |k: usize| {
+                let share = f64::from(share);
+                smoothing / classes as f64 + share * of(first, k) + (1.0 - share) * of(second, k)
+            };
             row.iter().enumerate().map(|(k, l)| target(k) * (log_sum - l)).sum::<f64>()
         });
-        losses.sum::<f64>() / labels.len() as f64
+        losses.sum::<f64>() / targets.labels.len() as f64
     }
 
     #[test]
     fn loss_and_gradient_match_f64_differences() {
-        for (rows, classes, smoothing) in [(1, 1, 0.0), (3, 10, 0.0), (130, 5, 0.1), (2, 1000, 0.3)] {
+        let cases = [(1, 1, 0.0), (3, 10, 0.0), (130, 5, 0.1), (2, 1000, 0.3)];
+        for ((rows, classes, smoothing), share) in cases.into_iter().flat_map(|c| [None, Some(0.3)].map(|s| (c, s))) {
             let logits = random(5, rows * classes);
             let labels: Vec<u32> = (0..rows).map(|r| (r * 7 % classes) as u32).collect();
+            // Some rows have the same class twice.
+            let second: Vec<u32> = (0..rows).map(|r| (r * 3 % classes) as u32).collect();
+            let targets = Targets { labels: &labels, mixed: share.map(|share| (second.as_slice(), share)) };
             let exact: Vec<f64> = logits.iter().map(|&l| f64::from(l)).collect();
             let smooth = f64::from(smoothing);
             let mut bits: Option<(f64, Vec<f32>)> = None;
             for threads in [1, 2, 8] {
                 let cpu = Cpu::new(threads).unwrap();
                 let mut dlogits = vec![f32::NAN; logits.len()];
-                let loss = cross_entropy(&cpu, &logits, classes, &labels, smoothing, &mut dlogits);
-                let expected = reference(&exact, classes, &labels, smooth);
+                let loss = mixed_cross_entropy(&cpu, &logits, classes, targets, smoothing, &mut dlogits);
+                let expected = reference(&exact, classes, targets, smooth);
                 assert!((loss - expected).abs() <= 1e-6 * expected.abs().max(1.0), "{loss} is not {expected}");
                 for i in (0..logits.len()).step_by(logits.len().div_ceil(40)) {
                     let at = |delta: f64| {
                         let mut moved = exact.clone();
                         moved[i] += delta;
-                        reference(&moved, classes, &labels, smooth)
+                        reference(&moved, classes, targets, smooth)
                     };
                     let slope = (at(1e-4) - at(-1e-4)) / 2e-4;
                     let error = (f64::from(dlogits[i]) - slope).abs();
@@ -245,6 +304,18 @@ mod tests {
                     assert_same_bits("threads", &dx, bits.get_or_insert_with(|| dx.clone()));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_share_of_everything_is_no_mix() {
+        let (cpu, logits, labels, second) = (Cpu::new(2).unwrap(), random(3, 70), [1, 2, 3, 4, 5, 6, 0], [0; 7]);
+        let (mut plain, mut mixed) = ([0.0; 70], [0.0; 70]);
+        let loss = cross_entropy(&cpu, &logits, 10, &labels, 0.1, &mut plain);
+        for (labels, second, share) in [(&labels, &second, 1.0), (&second, &labels, 0.0), (&labels, &labels, 0.25)] {
+            let targets = Targets { labels, mixed: Some((second, share)) };
+            assert!((mixed_cross_entropy(&cpu, &logits, 10, targets, 0.1, &mut mixed) - loss).abs() < 1e-12);
+            assert!(plain.iter().zip(&mixed).all(|(a, b)| (a - b).abs() < 1e-7));
         }
     }
 
