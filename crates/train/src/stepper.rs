@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use striate_engine::{Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
 use striate_graph::{Graph, NodeId};
-use striate_kernels::{Cpu, cross_entropy};
+use striate_kernels::{Cpu, Targets, mixed_cross_entropy};
 
 /// A network in training, with its gradients and its optimiser.
 #[derive(Debug)]
@@ -159,7 +159,21 @@ impl Stepper {
     /// # Errors
     /// If the images are not the network's.
     pub fn step(&mut self, images: &[f32], labels: &[u32], lr: f64, seed: u64) -> Result<(f64, &[f32]), TrainError> {
-        let (loss, logits) = self.sweep(images, labels, seed)?;
+        self.step_on(images, Targets::single(labels), lr, seed)
+    }
+
+    /// Like [`Stepper::step`], for images that may each be a mix of two classes.
+    ///
+    /// # Errors
+    /// As [`Stepper::step`].
+    pub fn step_on(
+        &mut self,
+        images: &[f32],
+        targets: Targets<'_>,
+        lr: f64,
+        seed: u64,
+    ) -> Result<(f64, &[f32]), TrainError> {
+        let (loss, logits) = self.sweep_on(images, targets, seed)?;
         let n = logits.len();
         if loss.is_finite() {
             self.update(lr);
@@ -172,13 +186,18 @@ impl Stepper {
     /// # Errors
     /// As [`Stepper::step`].
     pub fn sweep(&mut self, images: &[f32], labels: &[u32], seed: u64) -> Result<(f64, &[f32]), TrainError> {
-        let logits = self.session.forward(&self.parameters, images, labels.len(), seed)?;
+        self.sweep_on(images, Targets::single(labels), seed)
+    }
+
+    fn sweep_on(&mut self, images: &[f32], targets: Targets<'_>, seed: u64) -> Result<(f64, &[f32]), TrainError> {
+        let rows = targets.labels.len();
+        let logits = self.session.forward(&self.parameters, images, rows, seed)?;
         let n = logits.len();
         self.logits[..n].copy_from_slice(logits);
         let mut loss = 0.0;
         for l in &mut self.losses {
             let (logits, gradient) = (self.session.activation(l.node)?, &mut l.gradient[..n]);
-            let own = cross_entropy(&self.cpu, logits, n / labels.len(), labels, 0.0, gradient);
+            let own = mixed_cross_entropy(&self.cpu, logits, n / rows, targets, 0.0, gradient);
             loss += f64::from(l.weight) * own;
             for g in gradient {
                 *g *= l.weight;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use striate_data::{DataSet, LeftOut, Loader, LoaderOptions};
 use striate_engine::{Parameters, Scheme};
-use striate_kernels::{Cpu, hash};
+use striate_kernels::{Cpu, Targets, hash};
 
 /// All that a run needs.
 pub struct Job<'a> {
@@ -177,8 +177,10 @@ impl<'a> Trainer<'a> {
             let learning_rate = self.schedule.at(self.steps_done);
             if !batch.is_empty() {
                 let seed = hash(self.job.config.seed, self.steps_done);
-                let (loss, logits) = self.stepper.step(&batch.images, &batch.labels, learning_rate, seed)?;
-                let _ = tally.add(logits, &batch.labels, loss);
+                let mixed = batch.mixed.as_ref().map(|m| (m.partners.as_slice(), m.share));
+                let targets = Targets { labels: &batch.labels, mixed };
+                let (loss, logits) = self.stepper.step_on(&batch.images, targets, learning_rate, seed)?;
+                let _ = tally.add(logits, batch.heavier(), loss);
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged { loss, epoch, step, lr: learning_rate });
                 }

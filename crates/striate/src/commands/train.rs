@@ -1,5 +1,6 @@
 //! `striate train`: a network on a data set, with a run directory.
 
+use super::augmentation;
 use super::data_args::{DataArgs, describe, list};
 use super::network_args::VariantArgs;
 use super::{Machine, must_fit, print_json, print_line};
@@ -23,9 +24,24 @@ DATA is a folder with one folder of images per class, or with train, val and tes
 MNIST's IDX or CIFAR-10's binary format; or `digits`, 1,797 real handwritten digits (UCI) inside the program. \
 The network, its input size, the batch and the learning rate are chosen to fit the data unless they are given.
 
+Augmentation is a list of items with commas between. Every draw depends on the seed, the epoch and the image only.
+  rrc=LEAST:MOST      a window of this share of the picture's area, resized to the input [0.35:1]
+  shift=N[:reflect]   moved by up to N pixels; black moves in, or the picture mirrored
+  flip, vflip         mirrored left to right, turned upside down, in half of the cases
+  affine=D:SCALE:SHEAR, rotate=D   turned by up to D degrees, scaled, sheared [10:0.15:0.2]
+  jitter=B:C:S:HUE    brightness, contrast, saturation, hue; one number is for the first three [0.4:0.4:0.4:0]
+  grey=SHARE, blur=SIGMA:SHARE     this share of images [0.1, 2:0.5]
+  rand=N:M, trivial   RandAugment: N operations of strength M of 30 [2:9]; TrivialAugment
+  erase=SHARE         a rectangle becomes noise in this share of images [0.25]
+  mixup=A, cutmix=A   images of a batch are mixed by a share drawn from Beta(A, A) [0.2, 1]; with both, a lot decides
+light, standard and strong stand for lists that suit the pictures; a later item changes an earlier one of its name, and \
+NAME=off takes it out: `standard,jitter=off,erase`. Where images are mixed, the training accuracy counts the class with the \
+larger share.
+
 Examples:
   striate train digits
   striate train photos/ --epochs 50
+  striate train photos/ --augment strong --show-augmentation sheet.png
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
 
@@ -67,10 +83,17 @@ pub struct Args {
     /// How pictures are brought to the network's size: stretch, crop, pad, letterbox, ink [default: by the images]
     #[arg(long, value_name = "RULE")]
     fit: Option<String>,
-    /// Random shift of training images by up to this many pixels [default: an eighth of the input, a 16th for grey ones]
+    /// How training images are changed: none, light, standard, strong, or a list, see below [default: standard; light for
+    /// photographs over fewer than 10 epochs]
+    #[arg(long, value_name = "LIST")]
+    augment: Option<String>,
+    /// Write training images as the network would see them, beside their pictures, into a PNG file, and end
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "augmentation.png")]
+    show_augmentation: Option<PathBuf>,
+    /// Random shift of training images by up to this many pixels, whatever the list says
     #[arg(long, value_name = "PIXELS")]
     shift: Option<u32>,
-    /// Random mirroring of training images [default: true for photographs]
+    /// Random mirroring of training images, whatever the list says
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     flip: Option<bool>,
     /// The seed of everything random: the same seed gives the same weights, to the bit
@@ -97,6 +120,11 @@ impl Args {
         let cpu = self.machine.cpu()?;
         let data = self.data_args.open(&self.data, self.seed, self.data_args.val_share)?;
         describe(&data);
+        if let Some(file) = &self.show_augmentation {
+            let config = Config::choose(&data, &self.wishes())?;
+            augmentation::show(&config, &data, self.data_args.limits(), file)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let stop = stop_on_interrupt()?;
         let mut config = Config::choose(&data, &self.wishes())?;
         announce(&config, &data)?;
@@ -134,6 +162,7 @@ impl Args {
             weight_decay: self.weight_decay,
             schedule: self.schedule.clone(),
             warmup: self.warmup,
+            augment: self.augment.clone(),
             shift: self.shift,
             flip: self.flip,
             val_share: self.data_args.val_share,
@@ -216,6 +245,12 @@ fn announce(c: &Config, data: &DataSet) -> Result<()> {
     remark(&format!(
         "{epochs} epochs, batch {batch}, {optimizer} at up to {lr}, seed {seed}; the network takes {need}"
     ));
+    remark(&format!("augmentation {}", c.augment));
+    if !c.augment.mix.is_off() {
+        remark(
+            "images are mixed: the training loss is that of both classes, and the accuracy counts the larger share's",
+        );
+    }
     Ok(())
 }
 
