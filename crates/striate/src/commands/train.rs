@@ -24,16 +24,17 @@ DATA is a folder with one folder of images per class, or with train, val and tes
 MNIST's IDX or CIFAR-10's binary format; or `digits`, 1,797 real handwritten digits (UCI) inside the program. \
 The network, its input size, the batch and the learning rate are chosen to fit the data unless they are given.
 
-Augmentation is a list of items with commas between. Every draw depends on the seed, the epoch and the image only.
+Augmentation is a list of items with commas between. Every draw depends on the seed, the epoch and the image \
+(of mixing, the batch) only.
   rrc=LEAST:MOST      a window of this share of the picture's area, resized to the input [0.35:1]
-  shift=N[:reflect]   moved by up to N pixels; black moves in, or the picture mirrored
+  shift=N[:reflect]   moved by up to N pixels; black moves in, or the picture mirrored [4]
   flip, vflip         mirrored left to right, turned upside down, in half of the cases
   affine=D:SCALE:SHEAR, rotate=D   turned by up to D degrees, scaled, sheared [10:0.15:0.2]
-  jitter=B:C:S:HUE    brightness, contrast, saturation, hue; one number is for the first three [0.4:0.4:0.4:0]
+  jitter=B:C:S:HUE    brightness, contrast, saturation, hue; one number: for three [0.4:0.4:0.4:0]
   grey=SHARE, blur=SIGMA:SHARE     this share of images [0.1, 2:0.5]
   rand=N:M, trivial   RandAugment: N operations of strength M of 30 [2:9]; TrivialAugment
   erase=SHARE         a rectangle becomes noise in this share of images [0.25]
-  mixup=A, cutmix=A   images of a batch are mixed by a share drawn from Beta(A, A) [0.2, 1]; with both, a lot decides
+  mixup=A, cutmix=A   batches are mixed by a share from Beta(A, A) [0.2, 1]; of both, a lot takes one
 light, standard and strong stand for lists that suit the pictures; a later item changes an earlier one of its name, and \
 NAME=off takes it out: `standard,jitter=off,erase`. Where images are mixed, the training accuracy counts the class with the \
 larger share.
