@@ -152,7 +152,7 @@ const LAYOUTS: &str = "Understood are:\n  \
     digits, the built-in set\n\
     Images are JPEG, PNG, BMP, GIF, TIFF, WebP or PNM files.";
 
-fn did_you_mean(near: &[String]) -> String {
+pub(crate) fn did_you_mean(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
 }
 

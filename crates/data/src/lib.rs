@@ -65,7 +65,7 @@ mod truncation;
 mod voc;
 mod workers;
 
-pub use augment::{Augment, Step};
+pub use augment::{Augment, AugmentError, Border, Mix, Mixed, Step, Subject, Way};
 pub use data_set::{DataSet, Part, SourceKind, Typical};
 pub use decode::{DecodeError, Header, Limits, decode, probe, read};
 pub use doctor::{Case, ClassCount, Fault, Figures, Finding, Place, Report, Severity, Thumbnail, examine, find_copies};

@@ -4,7 +4,7 @@
 //! the pieces of the next `ahead` batches are handed out, so memory stays flat; they are put together by number, so
 //! batches are the same at any number of workers.
 
-use crate::augment::Augment;
+use crate::augment::{Augment, Mixed};
 use crate::decode::Limits;
 use crate::error::LeftOut;
 use crate::preprocess::Preprocessing;
@@ -79,6 +79,8 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Each image's class.
     pub labels: Vec<u32>,
+    /// What the images were mixed with, if they were.
+    pub mixed: Option<Mixed>,
     /// Each image's index in its split.
     pub indices: Vec<usize>,
     /// Files that turned out unreadable; their images are missing here, so a batch can be short or even empty.
@@ -96,6 +98,14 @@ impl Batch {
     /// Whether every file failed.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The class that each image has most of: its own, but where its partner has the larger share.
+    pub fn heavier(&self) -> &[u32] {
+        match &self.mixed {
+            Some(mixed) if mixed.share < 0.5 => &mixed.partners,
+            _ => &self.labels,
+        }
     }
 }
 
@@ -127,6 +137,7 @@ pub struct Loader {
     to_make: Receiver<Job>,
     made: Receiver<Made>,
     threads: Vec<JoinHandle<()>>,
+    maker: Arc<Maker>,
 }
 
 impl Loader {
@@ -171,6 +182,7 @@ impl Loader {
             to_make,
             made,
             threads,
+            maker,
         };
         loader.hand_out();
         loader
@@ -272,6 +284,7 @@ impl Iterator for Loader {
         }
         self.next += 1;
         self.hand_out();
+        self.maker.mix(&mut batch);
         Some(batch)
     }
 
@@ -298,6 +311,7 @@ impl Batch {
         self.number = number;
         self.images.clear();
         self.labels.clear();
+        self.mixed = None;
         self.indices.clear();
         self.failed.clear();
         self.times = StageTimes::default();
@@ -341,7 +355,10 @@ impl Maker {
                 return;
             }
         };
-        let mut fitted = self.preprocessing.fit(&picture);
+        let mut fitted = match augment {
+            Some(augment) => augment.fit(&self.preprocessing, &picture, *seed, *epoch, index),
+            None => self.preprocessing.fit(&picture),
+        };
         watch.lap(&mut piece.times.fit);
         if let Some(augment) = augment {
             fitted = augment.apply(fitted, *seed, *epoch, index);
@@ -354,5 +371,16 @@ impl Maker {
         piece.times.images += usize::from(*timed);
         piece.labels.push(sample.label);
         piece.indices.push(index);
+    }
+
+    /// Mixes the images of a whole batch.
+    fn mix(&self, batch: &mut Batch) {
+        let LoaderOptions { seed, epoch, augment, timed, .. } = &self.options;
+        let Some(augment) = augment else { return };
+        let mut watch = StageWatch::start(*timed);
+        let size = (self.preprocessing.height as usize, self.preprocessing.width as usize);
+        let place = (*seed, *epoch, batch.number);
+        batch.mixed = augment.mix.apply(&mut batch.images, &batch.labels, size, place);
+        watch.lap(&mut batch.times.augment);
     }
 }

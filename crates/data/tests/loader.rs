@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::{
-    Augment, Batch, DataSet, Fit, Limits, Loader, LoaderOptions, OpenOptions, Preprocessing, Sample, Silent, Source,
-    Split, StageTimes, mean_std,
+    Augment, Batch, DataSet, Fit, Limits, Loader, LoaderOptions, Mixed, OpenOptions, Preprocessing, Sample, Silent,
+    Source, Split, StageTimes, Subject, Way, mean_std,
 };
 
 fn digits() -> Arc<Split> {
@@ -46,6 +46,40 @@ fn batches_are_the_same_at_any_number_of_workers() {
     for (workers, ahead) in [(2, 1), (2, 4), (5, 2), (0, 0)] {
         assert!(with(workers, ahead) == one, "{workers} workers, {ahead} ahead");
     }
+}
+
+#[test]
+fn windows_and_mixing_depend_on_seed_epoch_and_batch_only() {
+    let split = digits();
+    let augment = Augment::parse("rrc=0.3,jitter,blur,erase,mixup=0.5,cutmix", Subject::Photograph, 8).unwrap();
+    let with = |workers, epoch, first_batch| {
+        let (augment, seed) = (Some(augment.clone()), 3);
+        let options = LoaderOptions {
+            batch: 50,
+            shuffle: true,
+            seed,
+            epoch,
+            augment,
+            workers,
+            first_batch,
+            ..Default::default()
+        };
+        load(&split, options)
+    };
+    let one = with(1, 1, 0);
+    assert!(with(4, 1, 0) == one, "workers");
+    assert!(with(2, 1, 20) == one[20..], "an epoch that is resumed");
+    assert!(with(2, 2, 0) != one, "the next epoch");
+    let ways = |way| one.iter().filter(|b| b.mixed.as_ref().unwrap().way == way).count();
+    assert!(ways(Way::Mixup) > 5 && ways(Way::Cutmix) > 5 && ways(Way::Mixup) + ways(Way::Cutmix) == one.len());
+    for batch in &one {
+        let Mixed { share, partners, .. } = batch.mixed.as_ref().unwrap();
+        let n = batch.len();
+        assert!((0..n).all(|i| partners[i] == batch.labels[(i + n - 1) % n]), "each with the one before it");
+        assert_eq!(batch.heavier(), if *share < 0.5 { partners } else { &batch.labels });
+    }
+    let plain = load(&split, LoaderOptions { batch: 50, ..LoaderOptions::default() });
+    assert!(plain.iter().all(|b| b.mixed.is_none() && b.heavier() == b.labels));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line: one verb a file under `commands`. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod commands;
+mod contact_sheet;
 mod figures;
 mod plot;
 mod progress;

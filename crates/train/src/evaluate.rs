@@ -5,7 +5,7 @@ use std::sync::Arc;
 use striate_data::{LeftOut, Loader, LoaderOptions, Preprocessing, Split};
 use striate_engine::{Parameters, Precision, Request, Session};
 use striate_graph::Graph;
-use striate_kernels::{Cpu, cross_entropy, softmax};
+use striate_kernels::{Cpu, Targets, cross_entropy, softmax};
 
 /// A network planned for prediction, with room for a batch.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Evaluator {
             if !batch.is_empty() {
                 let logits = self.session.forward(p, &batch.images, batch.len(), 0)?;
                 let dlogits = &mut self.room[..logits.len()];
-                let loss = cross_entropy(&self.cpu, logits, classes, &batch.labels, 0.0, dlogits);
+                let loss = cross_entropy(&self.cpu, logits, classes, Targets::single(&batch.labels), dlogits);
                 for (&truth, prediction) in batch.labels.iter().zip(tally.add(logits, &batch.labels, loss)) {
                     confusion.add(truth as usize, prediction);
                 }

@@ -5,7 +5,7 @@
 
 use crate::{Curve, Economy, PrecisionWish, Rule, TrainError};
 use serde::{Deserialize, Serialize};
-use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Step, mean_std};
+use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Subject, mean_std};
 use striate_graph::{AnyLayer, Shape};
 use striate_zoo::{Architecture, Options, PaddingRule, Shortcut, find};
 
@@ -35,6 +35,8 @@ pub struct Wishes {
     pub schedule: Option<String>,
     /// Epochs of linear warm-up.
     pub warmup: Option<f64>,
+    /// How training images are changed: a list that [`Augment::parse`] reads, or the name of a preset.
+    pub augment: Option<String>,
     /// Random translation in pixels.
     pub shift: Option<u32>,
     /// Random mirroring.
@@ -117,6 +119,10 @@ fn one() -> usize {
 
 /// Images at most this high and wide count as small.
 const SMALL: u32 = 40;
+/// Photographs are cropped in many sizes from this size on.
+const LARGE: u32 = 64;
+/// Below this number of epochs photographs are changed lightly.
+const FEW_EPOCHS: u32 = 10;
 /// Images that the mean and deviation are taken over.
 const SAMPLED: usize = 500;
 
@@ -153,13 +159,18 @@ impl Config {
             // He et al. 2015 take 0.1 for 128 images; fewer make a noisier gradient (Goyal et al. 2017, arXiv:1706.02677).
             Rule::Sgd { .. } => 0.1 * batch.min(128) as f64 / 128.0,
         };
-        let photograph = !drawing;
-        let shift = wishes.shift.unwrap_or(preprocessing.width.div_ceil(if photograph { 8 } else { 16 }));
+        let epochs = at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images)))?;
+        let subject = match typical.width.max(typical.height).min(preprocessing.width) {
+            _ if drawing => Subject::Drawing,
+            LARGE.. => Subject::Photograph,
+            _ => Subject::Small,
+        };
+        let augment = augment(wishes, subject, preprocessing.width, epochs)?;
         Ok(Config {
             model: architecture.name.into(),
             data: data.source.clone(),
             fingerprint: data.fingerprint.clone(),
-            epochs: at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images)))?,
+            epochs,
             extensions: Vec::new(),
             batch,
             learning_rate: positive("--lr", wishes.learning_rate.unwrap_or(rate), false)?,
@@ -178,7 +189,7 @@ impl Config {
             optimizer,
             schedule,
             preprocessing,
-            augment: augment(photograph, shift, wishes.flip.unwrap_or(photograph)),
+            augment,
         })
     }
 
@@ -281,13 +292,20 @@ fn preprocessing(data: &DataSet, wishes: &Wishes, a: &Architecture) -> Result<Pr
     Ok(Preprocessing::new(size, size, data.typical.channels, fit))
 }
 
-/// Photographs are shifted and mirrored; drawings are shifted, and bent a little as hands differ.
-fn augment(photograph: bool, shift: u32, flip: bool) -> Augment {
-    let mut augment = Augment::new(shift, flip);
-    if !photograph {
-        augment.steps.insert(0, Step::Affine { degrees: 10.0, scale: 0.15, shear: 0.2 });
+/// Unless another is asked for, the standard list for what the pictures show, or the light one where photographs are seen
+/// only a few times: too little of them would be.
+fn augment(wishes: &Wishes, subject: Subject, width: u32, epochs: u32) -> Result<Augment, TrainError> {
+    let default = if subject == Subject::Photograph && epochs < FEW_EPOCHS { "light" } else { "standard" };
+    let list = wishes.augment.as_deref().unwrap_or(default);
+    let mut augment =
+        Augment::parse(list, subject, width).map_err(|e| TrainError::Setting(format!("--augment: {e}")))?;
+    if let Some(pixels) = wishes.shift {
+        augment.shift(pixels);
     }
-    augment
+    if let Some(flip) = wishes.flip {
+        augment.flip(flip);
+    }
+    Ok(augment)
 }
 
 /// About 1.2 million images seen, but 10 epochs at least and 100 at most.
@@ -324,7 +342,7 @@ fn at_least_one<T: PartialOrd + From<u8> + std::fmt::Display>(option: &str, valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use striate_data::{OpenOptions, Silent};
+    use striate_data::{OpenOptions, Silent, Typical};
 
     fn choose(wishes: &Wishes) -> Result<Config, TrainError> {
         let data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
@@ -336,7 +354,42 @@ mod tests {
         let c = choose(&Wishes::default()).unwrap();
         assert_eq!((c.model.as_str(), c.input()), ("lenet5", Shape::new(32, 32, 1)));
         assert_eq!(c.preprocessing.fit, Fit::Ink { detail: 10 });
-        assert!(!c.augment.steps.contains(&Step::Flip), "a mirrored digit is another sign");
+        assert_eq!(c.augment.to_string(), "affine=10:0.15:0.2,shift=2", "a mirrored digit is another sign");
+    }
+
+    #[test]
+    fn augmentation_fits_what_the_pictures_show() {
+        let with = |side, channels, wishes: &Wishes| {
+            let mut data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
+            (data.kind, data.typical) = (SourceKind::ClassFolders, Typical { width: side, height: side, channels });
+            Config::choose(&data, wishes).unwrap().augment.to_string()
+        };
+        let none = Wishes::default();
+        assert_eq!(with(400, 3, &none), "rrc=0.35:1,flip,jitter=0.2");
+        assert_eq!(with(400, 1, &none), "rrc=0.35:1,flip,jitter=0.2", "grey photographs are photographs");
+        assert_eq!(with(400, 3, &Wishes { epochs: Some(9), ..none.clone() }), "rrc=0.6:1,flip");
+        assert_eq!(with(32, 3, &none), "shift=4,flip");
+        assert_eq!(with(32, 3, &Wishes { image_size: Some(224), ..none.clone() }), "shift=28,flip");
+        assert_eq!(with(400, 3, &Wishes { image_size: Some(32), ..none.clone() }), "shift=4,flip");
+        let asked = |augment: &str, shift, flip| {
+            with(32, 3, &Wishes { augment: Some(augment.into()), shift, flip, ..Wishes::default() })
+        };
+        assert_eq!(asked("none", None, None), "none");
+        assert_eq!(asked("standard,erase=0.5", Some(0), Some(false)), "erase=0.5");
+        assert_eq!(asked("shift=4:reflect", Some(3), Some(true)), "shift=3:reflect,flip");
+        assert_eq!(asked("vflip,mixup", Some(3), None), "vflip,shift=3,mixup=0.2");
+    }
+
+    #[test]
+    fn configurations_of_before_are_read() {
+        let c = choose(&Wishes { augment: Some("strong".into()), ..Wishes::default() }).unwrap();
+        let written = toml::to_string(&c).unwrap();
+        assert_eq!(toml::from_str::<Config>(&written).unwrap(), c);
+        let mut table: toml::Table = toml::from_str(&written).unwrap();
+        let old = "[[steps]]\nstep = \"shift\"\npixels = 4\n\n[[steps]]\nstep = \"flip\"\n";
+        table["augment"] = toml::from_str::<toml::Table>(old).unwrap().into();
+        let read: Config = toml::from_str(&table.to_string()).unwrap();
+        assert_eq!(read, Config { augment: Augment::new(4, true), ..c });
     }
 
     #[test]
@@ -372,6 +425,9 @@ mod tests {
         assert!(refused(Wishes { optimizer: Some("adam".into()), ..none() }).contains("there are sgd, adamw"));
         assert!(refused(Wishes { schedule: Some("cos".into()), ..none() }).contains("cosine"));
         assert!(refused(Wishes { warmup: Some(1.0), ..none() }).contains("--schedule cosine"));
+        assert!(
+            refused(Wishes { augment: Some("flp".into()), ..none() }).contains("--augment: `flp` is no augmentation")
+        );
         assert!(refused(Wishes { image_size: Some(0), ..none() }).contains("--imgsz"));
         assert!(refused(Wishes { model: Some("lenet6".into()), ..none() }).contains("did you mean `lenet5`?"));
     }

@@ -22,9 +22,9 @@ pub struct EpochRow {
     pub epoch: u32,
     /// Of the epoch's last step.
     pub learning_rate: f64,
-    /// Over the epoch's batches, while the weights moved.
+    /// Over the epoch's batches, while the weights moved. Where images are mixed, that of both their classes.
     pub train_loss: f64,
-    /// Likewise.
+    /// Likewise; where images are mixed, the class with the larger share counts.
     pub train_accuracy: f64,
     /// After the epoch.
     pub val_loss: Option<f64>,

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use striate_engine::{Handed, Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
 use striate_graph::{Graph, NodeId};
-use striate_kernels::{Cpu, cross_entropy};
+use striate_kernels::{Cpu, Targets, cross_entropy};
 
 /// A network in training, with its gradients and its optimiser.
 #[derive(Debug)]
@@ -212,22 +212,29 @@ impl Stepper {
         self.session.times()
     }
 
-    /// Makes one step on images (NHWC, preprocessed) with these labels. `seed` decides what dropout drops. Returns the mean
+    /// Makes one step on images (NHWC, preprocessed) with these labels, or what else they should be told as. `seed` decides what dropout drops. Returns the mean
     /// loss (auxiliary classifiers' included, by their weights) and the logits from before the step. If the loss is not
     /// finite, nothing is changed.
     ///
     /// # Errors
     /// If the images are not the network's.
-    pub fn step(&mut self, images: &[f32], labels: &[u32], lr: f64, seed: u64) -> Result<(f64, &[f32]), TrainError> {
+    pub fn step<'t>(
+        &mut self,
+        images: &[f32],
+        targets: impl Into<Targets<'t>>,
+        lr: f64,
+        seed: u64,
+    ) -> Result<(f64, &[f32]), TrainError> {
+        let targets = targets.into();
         let (loss, n) = if self.gradients.is_some() {
-            let (loss, logits) = self.sweep(images, labels, seed)?;
+            let (loss, logits) = self.sweep(images, targets, seed)?;
             let n = logits.len();
             if loss.is_finite() {
                 self.update(lr);
             }
             (loss, n)
         } else {
-            let (loss, n) = self.forward(images, labels, seed)?;
+            let (loss, n) = self.forward(images, targets, seed)?;
             if loss.is_finite() {
                 let Stepper { cpu, session, optimizer, parameters, losses, .. } = self;
                 optimizer.begin();
@@ -245,8 +252,13 @@ impl Stepper {
     ///
     /// # Errors
     /// As [`Stepper::step`].
-    pub fn sweep(&mut self, images: &[f32], labels: &[u32], seed: u64) -> Result<(f64, &[f32]), TrainError> {
-        let (loss, n) = self.forward(images, labels, seed)?;
+    pub fn sweep<'t>(
+        &mut self,
+        images: &[f32],
+        targets: impl Into<Targets<'t>>,
+        seed: u64,
+    ) -> Result<(f64, &[f32]), TrainError> {
+        let (loss, n) = self.forward(images, targets.into(), seed)?;
         if loss.is_finite() {
             let Stepper { session, parameters, gradients, losses, .. } = self;
             let gradients = gradients.get_or_insert_with(|| parameters.zeros_like(true));
@@ -262,11 +274,11 @@ impl Stepper {
     pub(crate) fn sweep_into(
         &mut self,
         images: &[f32],
-        labels: &[u32],
+        targets: Targets<'_>,
         seed: u64,
         take: &mut (dyn FnMut(&Cpu, Handed<'_>) + Send),
     ) -> Result<(f64, &[f32]), TrainError> {
-        let (loss, n) = self.forward(images, labels, seed)?;
+        let (loss, n) = self.forward(images, targets, seed)?;
         if loss.is_finite() {
             let Stepper { cpu, session, parameters, losses, .. } = self;
             session.backward_into(parameters, &seeds(losses, n), &mut |handed| take(cpu, handed))?;
@@ -284,14 +296,15 @@ impl Stepper {
     }
 
     /// Forward: the loss, and how many logits there are.
-    fn forward(&mut self, images: &[f32], labels: &[u32], seed: u64) -> Result<(f64, usize), TrainError> {
-        let logits = self.session.forward(&self.parameters, images, labels.len(), seed)?;
+    fn forward(&mut self, images: &[f32], targets: Targets<'_>, seed: u64) -> Result<(f64, usize), TrainError> {
+        let rows = targets.rows();
+        let logits = self.session.forward(&self.parameters, images, rows, seed)?;
         let n = logits.len();
         self.logits[..n].copy_from_slice(logits);
         let mut loss = 0.0;
         for l in &mut self.losses {
             let (logits, gradient) = (self.session.activation(l.node)?, &mut l.gradient[..n]);
-            let own = cross_entropy(&self.cpu, logits, n / labels.len(), labels, 0.0, gradient);
+            let own = cross_entropy(&self.cpu, logits, n / rows, targets, gradient);
             loss += f64::from(l.weight) * own;
             for g in gradient {
                 *g *= l.weight;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use striate_data::{Batch, DataSet, LeftOut, Loader, LoaderOptions};
 use striate_engine::{Parameters, Precision, Request, Scheme};
 use striate_graph::Graph;
-use striate_kernels::{Cpu, hash};
+use striate_kernels::{Cpu, Targets, hash};
 
 /// All that a run needs.
 pub struct Job<'a> {
@@ -277,8 +277,10 @@ impl<'a> Trainer<'a> {
             let learning_rate = self.rate(self.progress.steps);
             if !batch.is_empty() {
                 let seed = hash(self.job.config.seed, self.progress.steps);
-                let (loss, logits) = self.micro.step(&batch.images, &batch.labels, learning_rate, seed)?;
-                let _ = self.progress.tally.add(logits, &batch.labels, loss);
+                let mixed = batch.mixed.as_ref().map(|m| (m.partners.as_slice(), m.share));
+                let targets = Targets { mixed, ..Targets::single(&batch.labels) };
+                let (loss, logits) = self.micro.step(&batch.images, targets, learning_rate, seed)?;
+                let _ = self.progress.tally.add(logits, batch.heavier(), loss);
                 if !loss.is_finite() {
                     return Err(self.diverged(loss, &batch, seed));
                 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use striate_data::{DataSet, LeftOut, Limits, LoaderOptions, OpenOptions, Silent, Split};
+use striate_data::{Augment, DataSet, LeftOut, Limits, LoaderOptions, OpenOptions, Silent, Split, Subject};
 use striate_engine::Precision;
 use striate_kernels::Cpu;
 use striate_train::{
@@ -138,6 +138,21 @@ fn a_run_has_the_same_bits_at_any_number_of_threads_and_workers() {
         let elsewhere = run(&Config { seed: 4, ..config }, digits(), 2, 2, None);
         assert_ne!(metrics(&elsewhere.rows), metrics(&first.rows), "the seed matters");
     }
+}
+
+#[test]
+fn mixed_batches_have_the_same_bits_and_are_learnt_from() {
+    let augment = Augment::parse("affine,shift=2,erase,mixup=0.5,cutmix=0.5", Subject::Drawing, 32).unwrap();
+    let config = Config { augment, ..config("lenet5", 12) };
+    let first = run(&config, digits(), 1, 1, None);
+    let other = run(&config, digits(), 3, 2, None);
+    assert_eq!(metrics(&other.rows), metrics(&first.rows));
+    assert!(bits(&other.dir.last()) == bits(&first.dir.last()));
+    // The held-out images are whole: guessing gives a tenth of them, and a loss of ln 10.
+    let row = &first.rows.last().unwrap().0;
+    assert!(row.val_accuracy.unwrap() > 0.6 && row.val_loss.unwrap() < 1.5, "{row:?}");
+    // A mixed image's loss has the entropy of its two labels as its least.
+    assert!(row.train_loss > row.val_loss.unwrap(), "{row:?}");
 }
 
 #[test]

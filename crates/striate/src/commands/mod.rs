@@ -1,5 +1,6 @@
 //! The verbs, one file each. Adding one: a file with its arguments and `run`, and a line in [`Command`].
 
+mod augmentation;
 mod bench;
 mod cost;
 mod data_args;
