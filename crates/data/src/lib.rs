@@ -26,6 +26,7 @@ mod cifar;
 mod data_set;
 mod decode;
 mod digits;
+mod encode;
 mod error;
 mod fingerprint;
 mod fit;
