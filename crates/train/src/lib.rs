@@ -15,7 +15,10 @@ mod trainer;
 
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Evaluator};
-pub use metrics::{Confusion, Score, Tally, best};
+pub use metrics::{
+    BINS, Bin, Calibration, ClassScore, Confusion, KEPT, Means, Mistaken, Prediction, Predictions, Score, Tally, best,
+    read_predictions, wilson, write_confusion, write_predictions,
+};
 pub use model::{Card, Model, Trained};
 pub use optimizer::{Optimizer, Rule};
 pub use recipe::{Config, Wishes};
