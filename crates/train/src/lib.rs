@@ -11,6 +11,7 @@ mod recipe;
 mod run_dir;
 mod schedule;
 mod stepper;
+mod tensorboard;
 mod trainer;
 
 pub use error::TrainError;
@@ -25,4 +26,5 @@ pub use recipe::{Config, Wishes};
 pub use run_dir::{EpochRow, RunDir, new_folder};
 pub use schedule::{Curve, Schedule};
 pub use stepper::Stepper;
+pub use tensorboard::{EventFile, TensorBoard};
 pub use trainer::{Job, Outcome, StepReport, Watch, train};
