@@ -9,6 +9,9 @@ mod gradients;
 mod models;
 mod network_args;
 mod predict;
+mod report;
+mod results;
+mod runs;
 mod summary;
 mod train;
 
@@ -32,6 +35,8 @@ pub enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Report(report::Args),
+    Runs(runs::Args),
     Models(models::Args),
     Summary(summary::Args),
     #[command(subcommand)]
@@ -48,6 +53,8 @@ impl Command {
             Command::Train(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
+            Command::Report(args) => args.run(),
+            Command::Runs(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Summary(args) => args.run(),
             Command::Cost(cost) => cost.run(),

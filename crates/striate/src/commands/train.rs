@@ -2,7 +2,9 @@
 
 use super::data_args::{DataArgs, describe, list};
 use super::network_args::VariantArgs;
+use super::results::{Part, Results};
 use super::{Machine, must_fit, print_json, print_line};
+use crate::diary::Diary;
 use crate::figures::{bytes, duration, percent, thousands};
 use crate::progress::{Bar, remark};
 use anyhow::Result;
@@ -14,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use striate_data::{DataSet, LeftOut};
 use striate_engine::{Memory, Request};
-use striate_train::{Config, EpochRow, Job, Model, Outcome, RunDir, Score, StepReport, Watch, Wishes};
+use striate_train::{Config, EpochRow, Job, Model, Outcome, Run, RunDir, Score, StepReport, Watch, Wishes};
 
 /// Train a network on a folder of images, or on the built-in digits
 #[derive(clap::Args)]
@@ -29,7 +31,9 @@ Examples:
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
 
-The run's folder, runs/train/<name>, holds config.toml, metrics.csv and weights/{best,last}.safetensors. \
+The run's folder, runs/train/<name>, holds config.toml, run.json (command, machine, state), metrics.csv, \
+weights/{best,last}.safetensors and TensorBoard's event files; and when all epochs are done report.html, MODEL_CARD.md, \
+confusion.csv and predictions.csv of the best epoch (`striate report` writes them for a run that was stopped). \
 With --json the last line on stdout is {\"accuracy\", \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"run\", \"model\", …}: \
 the score of the best epoch on the validation images; `test` beside it, where the data has a test part.")]
 pub struct Args {
@@ -76,6 +80,9 @@ pub struct Args {
     /// The seed of everything random: the same seed gives the same weights, to the bit
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
+    /// For TensorBoard, a point every N steps too, in the run's folder steps/ [default: one an epoch]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    event_steps: Option<u64>,
     /// Where the run's folder is made
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     out: PathBuf,
@@ -112,11 +119,17 @@ impl Args {
             limits: self.data_args.limits(),
             stop: &stop,
         };
-        let mut watch = Lines { bar: Bar::new(), epochs: config.epochs };
+        let diary = Diary::begin(run.path(), &cpu, self.event_steps)?;
+        let mut watch = Lines { bar: Bar::new(), epochs: config.epochs, diary };
         let outcome = striate_train::train(&job, &mut run, &mut watch);
         watch.bar.end();
+        watch.diary.end(&outcome)?;
         let outcome = outcome?;
-        let test = if outcome.best_epoch > 0 && !outcome.stopped { self.test(&outcome, &data, cpu)? } else { None };
+        let whole = outcome.best_epoch > 0 && !outcome.stopped;
+        let test = if whole { self.test(&outcome, &data, cpu.clone())? } else { None };
+        if whole && let Err(e) = self.leave(&outcome, test, &job, &run) {
+            remark(&format!("warning: the run has no report: {e:#}"));
+        }
         self.report(&outcome, test, &data, &run)?;
         Ok(if outcome.stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -155,6 +168,20 @@ impl Args {
         })?;
         bar.end();
         Ok(Some(evaluation.score))
+    }
+
+    /// Leaves the report, the model card and the tables of the best weights in the run's folder.
+    fn leave(&self, outcome: &Outcome, test: Option<Score>, job: &Job<'_>, run: &RunDir) -> Result<()> {
+        let (data, model) = (job.data, Model::read(&outcome.model)?);
+        let mut evaluator = model.evaluator(job.cpu.clone(), job.config.batch.min(64))?;
+        let part = Part::judging(data, &self.data);
+        let (scored, ..) = part.score(&mut evaluator, &model, &self.data_args.loading())?;
+        let run = Run::read(run.path())?;
+        let limits = self.data_args.limits();
+        let results = Results { run: &run, model: &model, file: &outcome.model, data: Some(data), test, limits };
+        let report = results.write(&scored)?;
+        remark(&format!("report {}", report.display()));
+        Ok(())
     }
 
     fn report(&self, o: &Outcome, test: Option<Score>, data: &DataSet, run: &RunDir) -> Result<()> {
@@ -242,6 +269,7 @@ pub(super) fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
 struct Lines {
     bar: Bar,
     epochs: u32,
+    diary: Diary,
 }
 
 impl Watch for Lines {
@@ -256,6 +284,7 @@ impl Watch for Lines {
         if r.step == r.steps {
             self.bar.end();
         }
+        self.diary.step(r).into_iter().for_each(|complaint| self.bar.line(&complaint));
     }
 
     fn epoch(&mut self, row: &EpochRow, best: bool) {
@@ -273,6 +302,7 @@ impl Watch for Lines {
             "epoch {epoch:width$}/{epochs}  loss {loss:.4} acc {accuracy}{val}  lr {lr:.2e}  {speed:.0} images/s  left {}{star}",
             duration(left)
         ));
+        self.diary.epoch(row).into_iter().for_each(|complaint| self.bar.line(&complaint));
     }
 
     fn left_out(&mut self, files: &[LeftOut]) {
