@@ -12,22 +12,24 @@ pub struct Cell {
     html: String,
     /// What it is sorted by, where that is not its text.
     key: Option<f64>,
+    /// Whether it stands to the right.
+    right: bool,
 }
 
 impl Cell {
     /// A text.
     pub fn text(text: &str) -> Cell {
-        Cell { html: escape(text), key: None }
+        Cell { html: escape(text), key: None, right: false }
     }
 
     /// A figure, to the right, sorted by its value; NaN last.
     pub fn figure(text: &str, value: f64) -> Cell {
-        Cell { html: escape(text), key: Some(value) }
+        Cell { html: escape(text), key: Some(value), right: true }
     }
 
-    /// A piece of HTML, sorted by a value.
+    /// A piece of HTML, to the left, sorted by a value.
     pub fn html(html: String, value: f64) -> Cell {
-        Cell { html, key: Some(value) }
+        Cell { html, key: Some(value), right: false }
     }
 }
 
@@ -84,7 +86,7 @@ impl Page {
 
     /// A table that is sorted by clicks on its header, where scripts are allowed.
     pub fn table(&mut self, header: &[&str], rows: &[Vec<Cell>]) {
-        let figures = |column: usize| rows.iter().any(|r| r.get(column).is_some_and(|c| c.key.is_some()));
+        let figures = |column: usize| rows.iter().any(|r| r.get(column).is_some_and(|c| c.right));
         let class = |column: usize| if figures(column) { " class=\"n\"" } else { "" };
         self.body += "<div class=\"wide\"><table class=\"rows\">\n<thead><tr>";
         for (i, name) in header.iter().enumerate() {
@@ -162,7 +164,7 @@ fn base64(bytes: &[u8]) -> String {
 
 const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1c2127;--soft:#5b6470;--paper:#fff;--panel:#f4f6f8;--line:#d9dee4;--blue:#0072b2;--orange:#d55e00}
-@media (prefers-color-scheme:dark){:root{--ink:#e4e7eb;--soft:#9aa4b0;--paper:#15181c;--panel:#1f242a;--line:#39414a;--blue:#4aa3df;--orange:#f08a3c}}
+@media (prefers-color-scheme:dark){:root{--ink:#e4e7eb;--soft:#9aa4b0;--paper:#15181c;--panel:#1f242a;--line:#39414a;--blue:#3592d4;--orange:#f08a3c}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}
 main{max-width:1160px;margin:0 auto;padding:24px 20px 48px}

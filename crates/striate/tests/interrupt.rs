@@ -142,7 +142,7 @@ fn a_kill_at_any_moment_leaves_whole_files() {
         most_rows = most_rows.max(rows);
         loaded += found.iter().filter(|f| f.extension().is_some_and(|e| e == "safetensors")).count();
         if rows > 0 {
-            assert_eq!(found.len(), 4, "metrics come after the configuration and both weights: {found:?}");
+            assert_eq!(found.len(), 6, "metrics come after configuration, record, events and both weights: {found:?}");
         }
     }
     assert!(

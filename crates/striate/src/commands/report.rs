@@ -1,7 +1,7 @@
 //! `striate report`: a run's report, model card and tables, written anew.
 
 use super::data_args::{DataArgs, list};
-use super::results::{Part, Results, recorded};
+use super::results::{AT_ONCE, Part, Results, recorded};
 use super::{Machine, must_fit_to_predict, print_json, print_line};
 use crate::progress::remark;
 use crate::report::Scored;
@@ -32,9 +32,9 @@ pub struct Args {
     /// The data set, if it is no longer where the run had it
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
-    /// Images at once
-    #[arg(short, long, value_name = "B", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    batch: u32,
+    /// Images at once [default: the run's batch, but 64 at most, as at the end of the run: figures are then equal to the bit]
+    #[arg(short, long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: Option<u32>,
     /// The result as JSON on stdout
     #[arg(long)]
     json: bool,
@@ -77,13 +77,16 @@ impl Args {
     fn score(&self, run: &Run, model: &Model, data: Option<&DataSet>, spec: &str) -> Result<(Scored, Option<Score>)> {
         let Some(data) = data else {
             let held_out = run.rows.iter().any(|r| r.val_accuracy.is_some());
-            return Ok((recorded(&run.path, model, if held_out { "validation" } else { "training" })?, None));
+            let part = if held_out { "validation" } else { "training" };
+            return Ok((recorded(&run.path, model, part)?, None));
         };
         if model.card.trained.as_ref().is_some_and(|t| t.fingerprint != data.fingerprint) {
             remark(&format!("warning: {} is not what it was when the run was made", data.name));
         }
-        must_fit_to_predict(&model.graph, self.batch as usize)?;
-        let mut evaluator = model.evaluator(self.machine.cpu()?, self.batch as usize)?;
+        let recorded = run.setting("batch").and_then(|b| b.parse().ok()).unwrap_or(AT_ONCE);
+        let batch = self.batch.map_or(recorded.clamp(1, AT_ONCE), |b| b as usize);
+        must_fit_to_predict(&model.graph, batch)?;
+        let mut evaluator = model.evaluator(self.machine.cpu()?, batch)?;
         let loading = self.data_args.loading();
         let (scored, _, failed) = Part::judging(data, spec).score(&mut evaluator, model, &loading)?;
         if !failed.is_empty() {

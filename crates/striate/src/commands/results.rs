@@ -14,6 +14,9 @@ use striate_train::{Evaluator, Model, Run, Score, read_predictions, write_confus
 /// The name of the predictions' table in a run's folder.
 const PREDICTIONS: &str = "predictions.csv";
 
+/// The most images at once for a run's results. The batch is the run's where that is smaller; sums round by it.
+pub const AT_ONCE: usize = 64;
+
 /// A part of a data set, to be scored.
 pub struct Part<'a> {
     /// The data set.

@@ -2,7 +2,7 @@
 
 use super::data_args::{DataArgs, describe, list};
 use super::network_args::VariantArgs;
-use super::results::{Part, Results};
+use super::results::{AT_ONCE, Part, Results};
 use super::{Machine, must_fit, print_json, print_line};
 use crate::diary::Diary;
 use crate::figures::{bytes, duration, percent, thousands};
@@ -173,7 +173,7 @@ impl Args {
     /// Leaves the report, the model card and the tables of the best weights in the run's folder.
     fn leave(&self, outcome: &Outcome, test: Option<Score>, job: &Job<'_>, run: &RunDir) -> Result<()> {
         let (data, model) = (job.data, Model::read(&outcome.model)?);
-        let mut evaluator = model.evaluator(job.cpu.clone(), job.config.batch.min(64))?;
+        let mut evaluator = model.evaluator(job.cpu.clone(), job.config.batch.min(AT_ONCE))?;
         let part = Part::judging(data, &self.data);
         let (scored, ..) = part.score(&mut evaluator, &model, &self.data_args.loading())?;
         let run = Run::read(run.path())?;

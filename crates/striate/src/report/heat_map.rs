@@ -26,7 +26,8 @@ pub fn heat_map(confusion: &Confusion, names: &[String]) -> HeatMap {
     let shown = chosen(confusion);
     let n = shown.len();
     let cell = match n {
-        0..=10 => 46.0,
+        0..=4 => 72.0,
+        5..=10 => 46.0,
         11..=20 => 34.0,
         21..=40 => 20.0,
         _ => 9.5,
@@ -34,7 +35,7 @@ pub fn heat_map(confusion: &Confusion, names: &[String]) -> HeatMap {
     let letters = f64::clamp(cell * 0.72, 8.0, 13.0);
     let label = |c: usize| shortened(&names[c], NAME);
     let longest = shown.iter().map(|&c| label(c).chars().count()).max().unwrap_or(0);
-    let margin = (longest as f64 * letters * 0.6).max(40.0) + 12.0;
+    let margin = (longest as f64 * letters * 0.6).max(8.0) + 12.0;
     // Names above the columns lean by 60°, so the last reaches to the right.
     let (left, top) = (margin + 24.0, margin * 0.87 + 34.0);
     let (width, height) = (left + n as f64 * cell + margin * 0.5 + 8.0, top + n as f64 * cell + 8.0);

@@ -61,7 +61,7 @@ fn accuracy(scored: &Scored) -> String {
     let (right, all) = (scored.predictions.right() as u64, scored.predictions.images.len() as u64);
     let (low, high) = wilson(right, all);
     format!(
-        "The accuracy was measured on {} images; on many more like them it would lie between {} and {} (95 % interval).",
+        "The accuracy was measured on {} images; on many more like them it would probably lie between {} and {} (95 % interval).",
         thousands(all),
         percent(low),
         percent(high)
@@ -107,16 +107,18 @@ fn few_scored(classes: &[String], scores: &[ClassScore]) -> Option<String> {
     Some(format!("Fewer than {FEW_SCORED} images were scored of {names}: figures of such a class say little."))
 }
 
-/// Classes whose recall lies below the accuracy by more than chance: their whole interval does.
+/// Classes whose recall lies below the accuracy with its whole interval. Of many classes some do by chance.
 fn weak(scored: &Scored, classes: &[String], scores: &[ClassScore]) -> Option<String> {
     let accuracy = scored.confusion.right() as f64 / scored.confusion.images().max(1) as f64;
     let mut weak: Vec<(f64, &str)> = (scores.iter().zip(classes))
-        .filter(|(s, _)| s.support > 0 && wilson(s.right, s.support).1 < accuracy)
+        .filter(|(s, _)| s.support >= FEW_SCORED && wilson(s.right, s.support).1 < accuracy)
         .map(|(s, class)| (s.recall().unwrap_or(0.0), class.as_str()))
         .collect();
     weak.sort_by(|a, b| a.0.total_cmp(&b.0));
     let named: Vec<String> = weak.iter().map(|(recall, class)| format!("{class} ({})", percent(*recall))).collect();
-    listed(&named).map(|names| format!("Recognised less often than the rest, by more than chance: {names}."))
+    listed(&named).map(|names| {
+        format!("Recognised less often than the rest (their 95 % intervals lie below the accuracy): {names}.")
+    })
 }
 
 fn never_said(classes: &[String], scores: &[ClassScore]) -> Option<String> {
@@ -213,7 +215,7 @@ mod tests {
             "Fewer than 50 training images: bee (45).",
             "ant has 600 training images, bee 45",
             "Fewer than 10 images were scored of fly (5)",
-            "by more than chance: moth (0.00 %), bee (25.00 %).",
+            "below the accuracy): moth (0.00 %), bee (25.00 %).",
             "Never given as an answer: moth.",
             "bee for fly (30 of 40), moth for ant (12 of 12)",
             "too high",

@@ -120,9 +120,11 @@ impl Subject<'_> {
 
     fn title(&self) -> String {
         let name = self.model.graph.name();
-        match self.run {
-            Some(run) => format!("{} – {name}", folder_name(&run.path)),
-            None => format!("{name} on {}", self.data.map_or("images", |d| &d.name)),
+        let trained = self.model.card.trained.as_ref().map(|t| t.data.as_str());
+        let data = self.data.map(|d| d.name.as_str()).or(trained).unwrap_or("images");
+        match self.run.map(|run| folder_name(&run.path)) {
+            Some(run) if run != name => format!("{run}: {name} on {data}"),
+            _ => format!("{name} on {data}"),
         }
     }
 }

@@ -14,7 +14,7 @@ const GAP: f64 = 26.0;
 
 /// Draws the diagram as inline SVG; colours and letters follow the page's.
 pub fn diagram(c: &Calibration) -> String {
-    let (width, height) = (LEFT + SIDE + 16.0, TOP + SIDE + GAP + STRIP + 44.0);
+    let (width, height) = (LEFT + SIDE + 28.0, TOP + SIDE + GAP + STRIP + 44.0);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" role=\"img\" aria-label=\"reliability diagram\" \
          style=\"max-width:100%;height:auto\" font-size=\"12\" fill=\"currentColor\">\n"
