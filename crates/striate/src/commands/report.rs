@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use striate_data::DataSet;
 use striate_train::{BINS, Model, Run, Score, wilson};
 
-/// Write the report of a run: curves, confusions, mistakes with their pictures, calibration
+/// Write a run's report: curves, confusions, mistakes, calibration
 #[derive(clap::Args)]
 #[command(after_help = "\
 `striate train` writes the same at the end of a run; this is for a run that was stopped, or whose report is gone. The best \

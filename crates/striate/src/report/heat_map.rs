@@ -36,9 +36,11 @@ pub fn heat_map(confusion: &Confusion, names: &[String]) -> HeatMap {
     let label = |c: usize| shortened(&names[c], NAME);
     let longest = shown.iter().map(|&c| label(c).chars().count()).max().unwrap_or(0);
     let margin = (longest as f64 * letters * 0.6).max(8.0) + 12.0;
-    // Names above the columns lean by 60°, so the last reaches to the right.
-    let (left, top) = (margin + 24.0, margin * 0.87 + 34.0);
-    let (width, height) = (left + n as f64 * cell + margin * 0.5 + 8.0, top + n as f64 * cell + 8.0);
+    // Names above the columns lean by 60°, so the last reaches to the right; above narrow columns they stand.
+    let lean: f64 = if n <= NUMBERED { 60.0 } else { 90.0 };
+    let (sine, cosine) = lean.to_radians().sin_cos();
+    let (left, top) = (margin + 24.0, margin * sine + 34.0);
+    let (width, height) = (left + n as f64 * cell + margin * cosine + 8.0, top + n as f64 * cell + 8.0);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" role=\"img\" aria-label=\"confusion matrix\" \
          style=\"max-width:100%;height:auto\" font-size=\"{letters:.1}\" fill=\"currentColor\">\n"
@@ -54,7 +56,7 @@ pub fn heat_map(confusion: &Confusion, names: &[String]) -> HeatMap {
         let (name, x, y) = (escape(&label(class)), left + centre, top + centre);
         svg += &format!(
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>\n<text transform=\"translate({:.1} {:.1}) \
-             rotate(-60)\">{name}</text>\n",
+             rotate(-{lean})\">{name}</text>\n",
             left - 6.0,
             y + letters * 0.35,
             x + letters * 0.3,
