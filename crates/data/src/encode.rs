@@ -1,5 +1,6 @@
 //! Pictures to files, for reports.
 
+use crate::fit;
 use crate::picture::Picture;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
@@ -19,5 +20,23 @@ impl Picture {
         let encoder = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100));
         encoder.write_image(&self.pixels, self.width, self.height, colour).ok()?;
         Some(bytes)
+    }
+
+    /// The picture scaled down, in its shape, so that no side is longer than `side`; never up.
+    ///
+    /// ```
+    /// let wide = striate_data::Picture::filled(400, 100, &[7]);
+    /// let small = wide.shrunk(100);
+    /// assert_eq!((small.width, small.height), (100, 25));
+    /// assert_eq!(wide.shrunk(4000), wide);
+    /// ```
+    #[must_use]
+    pub fn shrunk(&self, side: u32) -> Picture {
+        let side = side.max(1);
+        if self.width.max(self.height) <= side {
+            return self.clone();
+        }
+        let (width, height) = fit::largest_within(self.width, self.height, side, side);
+        fit::resize(self, width, height)
     }
 }

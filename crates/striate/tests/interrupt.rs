@@ -101,9 +101,22 @@ fn assert_whole(place: &Place, file: &Path, config: &str) -> usize {
             let state = striate_weights::StateFile::read(file).unwrap();
             assert!(state.description["steps"].as_u64().unwrap() > 0);
         }
+        "run.json" => {
+            let record: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+            assert_eq!(record["attempts"][0]["state"], "running", "killed before it could say more");
+        }
+        name if name.starts_with("events.out.tfevents.") => assert_whole_records(&fs::read(file).unwrap()),
         other => panic!("an unexpected file: {other}"),
     }
     0
+}
+
+/// Event files grow by records: a length of eight bytes, four of checksum, so many, four of checksum.
+fn assert_whole_records(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        bytes = &bytes[8 + 4 + length + 4..];
+    }
 }
 
 #[test]
@@ -134,7 +147,7 @@ fn a_kill_at_any_moment_leaves_whole_files() {
         loaded += found.iter().filter(|f| f.extension().is_some_and(|e| e == "safetensors")).count();
         if rows > 0 {
             let kept = found.iter().filter(|f| !f.starts_with(folder.join("checkpoint"))).count();
-            assert_eq!(kept, 4, "metrics come after the configuration and both weights: {found:?}");
+            assert_eq!(kept, 6, "metrics come after configuration, record, events and both weights: {found:?}");
         }
     }
     assert!(
@@ -258,7 +271,8 @@ fn termination_in_the_first_epoch_keeps_its_weights() {
     assert!(stderr.contains("stopped after 0 of 3 epochs"), "{stderr}");
     assert!(text(&place, "stdout").contains("last.safetensors"), "{}", text(&place, "stdout"));
     let run = place.path().join("runs/lenet5");
-    let names: Vec<_> = files(&run).iter().map(|f| f.strip_prefix(&run).unwrap().to_owned()).collect();
-    assert_eq!(names, ["checkpoint/newest.safetensors", "config.toml", "weights/last.safetensors"].map(Path::new));
+    let mut names: Vec<_> = files(&run).iter().map(|f| f.strip_prefix(&run).unwrap().display().to_string()).collect();
+    names.retain(|name| !name.starts_with("events.out.tfevents."));
+    assert_eq!(names, ["checkpoint/newest.safetensors", "config.toml", "run.json", "weights/last.safetensors"]);
     place.run("eval runs/lenet5/weights/last.safetensors digits").succeeded();
 }

@@ -17,8 +17,11 @@ mod optimizer;
 mod precision;
 mod recipe;
 mod run_dir;
+mod run_list;
+mod run_record;
 mod schedule;
 mod stepper;
+mod tensorboard;
 mod trainer;
 
 pub use average::Average;
@@ -28,7 +31,10 @@ pub use error::TrainError;
 pub use evaluate::{Evaluation, Evaluator};
 pub use full_size::FullSize;
 pub use lr_finder::{RatePoint, RateTest, find_learning_rate};
-pub use metrics::{Confusion, Score, Tally, best};
+pub use metrics::{
+    BINS, Bin, Calibration, ClassScore, Confusion, KEPT, Means, Mistaken, Prediction, Predictions, Score, Tally, best,
+    read_predictions, wilson, write_confusion, write_predictions,
+};
 pub use micro_batches::MicroBatches;
 pub use model::{Card, Model, Trained};
 pub use need::{Choice, Demand, Economy, Need, normalises_batches};
@@ -36,6 +42,9 @@ pub use optimizer::{Optimizer, Rule};
 pub use precision::{Decision, PrecisionWish, choose_precision, precision_name};
 pub use recipe::{Config, Wishes};
 pub use run_dir::{EpochRow, RunDir, new_folder};
+pub use run_list::{Run, find_runs};
+pub use run_record::{Attempt, Record, State};
 pub use schedule::{Curve, Schedule};
 pub use stepper::Stepper;
+pub use tensorboard::{EventFile, TensorBoard};
 pub use trainer::{Job, Outcome, StepReport, Watch, train};

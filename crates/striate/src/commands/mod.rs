@@ -13,6 +13,9 @@ mod memory_args;
 mod models;
 mod network_args;
 mod predict;
+mod report;
+mod results;
+mod runs;
 mod split;
 mod summary;
 mod train;
@@ -39,6 +42,8 @@ pub enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Report(report::Args),
+    Runs(runs::Args),
     Models(models::Args),
     Split(split::Args),
     Summary(summary::Args),
@@ -57,6 +62,8 @@ impl Command {
             Command::Train(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
+            Command::Report(args) => args.run(),
+            Command::Runs(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Split(args) => args.run(),
             Command::Summary(args) => args.run(),
