@@ -87,6 +87,12 @@ impl Card {
 }
 
 impl Model {
+    /// What it was trained in; f32 where nothing is said.
+    pub fn trained_in(&self) -> Precision {
+        let bf16 = self.card.trained.as_ref().is_some_and(|t| t.precision.is_some());
+        if bf16 { Precision::Bf16 } else { Precision::F32 }
+    }
+
     /// Writes the model file, whole or not at all.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 use crate::{Curve, Economy, PrecisionWish, Rule, TrainError};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Subject, mean_std};
 use striate_graph::{AnyLayer, Shape};
 use striate_zoo::{Architecture, Options, PaddingRule, Shortcut, find};
@@ -45,6 +46,10 @@ pub struct Wishes {
     pub val_share: Option<f64>,
     /// The fold of the data's own that is held for validation, where it was chosen.
     pub fold: Option<u32>,
+    /// The manifest of what is left out of the data.
+    pub clean: Option<PathBuf>,
+    /// How far boxes that are cut out of pictures are widened.
+    pub box_margin: f64,
     /// The seed of everything random.
     pub seed: u64,
     /// How activations and their gradients are kept.
@@ -82,6 +87,12 @@ pub struct Config {
     /// How many folds were drawn by the seed; with a fold but without this, the data has folds of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<u32>,
+    /// The manifest of what is left out of the data, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean: Option<PathBuf>,
+    /// How far boxes that are cut out of pictures are widened on each side, as a share of their width and height.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub box_margin: f64,
     /// The architecture's width multiplier α, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
@@ -115,6 +126,11 @@ pub struct Config {
 
 fn one() -> usize {
     1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_none(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// Images at most this high and wide count as small.
@@ -179,6 +195,8 @@ impl Config {
             val_share: wishes.val_share,
             fold: wishes.fold,
             folds: None,
+            clean: wishes.clean.clone(),
+            box_margin: wishes.box_margin,
             alpha: wishes.variant.width,
             shortcut: wishes.variant.shortcut,
             padding: wishes.variant.padding,

@@ -3,10 +3,11 @@
 use super::MOST_THREADS;
 use crate::figures::thousands;
 use crate::progress::{Bar, remark};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::path::PathBuf;
 use striate_data::{Check, DataSet, LeftOut, Limits, LoaderOptions, OpenOptions};
+use striate_train::Config;
 
 /// How a data set is opened.
 #[derive(clap::Args)]
@@ -77,6 +78,40 @@ enum CheckName {
     Headers,
 }
 
+impl From<CheckName> for Check {
+    fn from(name: CheckName) -> Check {
+        match name {
+            CheckName::Full => Check::Full,
+            CheckName::Headers => Check::Headers,
+        }
+    }
+}
+
+/// Which images a run left out, and which it held for validation.
+#[derive(Clone, Debug, Default)]
+pub struct HeldOut {
+    /// The run's seed.
+    pub seed: u64,
+    /// The share that was drawn, where it was chosen.
+    pub val_share: Option<f64>,
+    /// The fold, from 1 where folds were drawn.
+    pub fold: Option<u32>,
+    /// How many folds were drawn.
+    pub folds: Option<u32>,
+    /// Its cleaning manifest.
+    pub clean: Option<PathBuf>,
+    /// How far boxes were widened.
+    pub box_margin: f64,
+}
+
+impl HeldOut {
+    /// As a run's configuration has it.
+    pub fn of(c: &Config) -> HeldOut {
+        let (clean, box_margin) = (c.clean.clone(), c.box_margin);
+        HeldOut { seed: c.seed, val_share: c.val_share, fold: c.fold, folds: c.folds, clean, box_margin }
+    }
+}
+
 impl DataArgs {
     /// Opens a data set with a progress bar, and says on stderr what is wrong with it.
     pub fn open(&self, spec: &str, seed: u64, val_share: Option<f64>) -> Result<DataSet> {
@@ -85,14 +120,40 @@ impl DataArgs {
 
     /// The same with this fold as the validation part.
     pub fn open_fold(&self, spec: &str, seed: u64, val_share: Option<f64>, fold: Option<u32>) -> Result<DataSet> {
-        let check = match self.check {
-            CheckName::Full => Check::Full,
-            CheckName::Headers => Check::Headers,
-        };
+        let check = self.check.into();
         let options = OpenOptions { seed, val_share, check, fold, ..self.read.options() };
         let data = DataSet::open(spec, &options, &Bar::new())?;
         warn(&data);
         Ok(data)
+    }
+
+    /// Opens a run's data set, with the images held out that the run had held out.
+    pub fn reopen(&self, spec: &str, held: &HeldOut) -> Result<DataSet> {
+        let check = self.check.into();
+        let given = self.read.options();
+        let margin = if given.box_margin > 0.0 { given.box_margin } else { held.box_margin };
+        let clean = given.clean.clone().or_else(|| held.clean.clone());
+        let (fold, val_share) = match held.folds {
+            Some(_) => (None, Some(0.0)),
+            None => (self.fold.or(held.fold), self.val_share.or(held.val_share)),
+        };
+        let options = OpenOptions { seed: held.seed, val_share, check, fold, clean, box_margin: margin, ..given };
+        let data = DataSet::open(spec, &options, &Bar::new())?;
+        warn(&data);
+        let (Some(folds), Some(fold)) = (held.folds, held.fold) else { return Ok(data) };
+        let sets = data.folds(folds, held.seed, self.limits(), self.workers(), &Bar::new())?;
+        let set = (1..).zip(sets).find(|(number, _)| *number == fold).map(|(_, set)| set);
+        set.with_context(|| format!("{spec}: fold {fold} of {folds} cannot be"))
+    }
+
+    /// The cleaning manifest, if there is one.
+    pub fn clean(&self) -> Option<PathBuf> {
+        self.read.clean.clone()
+    }
+
+    /// How far boxes are widened.
+    pub fn box_margin(&self) -> f64 {
+        self.read.box_margin
     }
 
     /// Decoding threads.

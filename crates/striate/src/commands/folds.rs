@@ -22,13 +22,13 @@ struct Fold {
 /// `folder` holds what is done so far at any moment.
 pub fn run(
     folder: &Path,
-    sets: &[DataSet],
+    sets: Vec<DataSet>,
     json: bool,
-    mut train: impl FnMut(u32, &DataSet) -> Result<Done>,
+    mut train: impl FnMut(u32, DataSet) -> Result<Done>,
 ) -> Result<ExitCode> {
-    let mut done = Vec::new();
+    let (of, mut done) = (sets.len(), Vec::new());
     for (number, data) in (1..).zip(sets) {
-        let (images, of) = (thousands(data.val.len() as u64), sets.len());
+        let images = thousands(data.val.len() as u64);
         remark(&format!("fold {number} of {of}: {images} validation images"));
         let fold = Fold { number, done: train(number, data)? };
         let stopped = fold.done.outcome.stopped;
@@ -42,8 +42,8 @@ pub fn run(
             break;
         }
     }
-    report(folder, &done, sets.len(), json)?;
-    Ok(if done.len() == sets.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    report(folder, &done, of, json)?;
+    Ok(if done.len() == of { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn report(folder: &Path, folds: &[Fold], planned: usize, json: bool) -> Result<()> {

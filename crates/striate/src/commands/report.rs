@@ -1,6 +1,6 @@
 //! `striate report`: a run's report, model card and tables, written anew.
 
-use super::data_args::{DataArgs, list};
+use super::data_args::{DataArgs, HeldOut, list};
 use super::results::{AT_ONCE, Part, Results, recorded};
 use super::{Machine, must_fit_to_predict, print_json, print_line};
 use crate::progress::remark;
@@ -56,8 +56,16 @@ impl Args {
         };
         let number = |name: &str| run.setting(name).and_then(|v| v.parse::<f64>().ok());
         let seed = run.setting("seed").and_then(|v| v.parse().ok()).unwrap_or(0);
-        let share = self.data_args.val_share.or(number("val_share"));
-        let data = match self.data_args.open(&spec, seed, share) {
+        let count = |name: &str| run.setting(name).and_then(|v| v.parse().ok());
+        let held = HeldOut {
+            seed,
+            val_share: number("val_share"),
+            fold: count("fold"),
+            folds: count("folds"),
+            clean: run.setting("clean").map(PathBuf::from),
+            box_margin: number("box_margin").unwrap_or(0.0),
+        };
+        let data = match self.data_args.reopen(&spec, &held) {
             Ok(data) => Some(data.with_classes(&model.card.classes)?),
             Err(e) if self.data.is_none() && run.path.join("predictions.csv").exists() => {
                 remark(&format!("warning: the report has no pictures, and is of predictions.csv: {e}"));
@@ -85,8 +93,9 @@ impl Args {
         }
         let recorded = run.setting("batch").and_then(|b| b.parse().ok()).unwrap_or(AT_ONCE);
         let batch = self.batch.map_or(recorded.clamp(1, AT_ONCE), |b| b as usize);
-        must_fit_to_predict(&model.graph, batch)?;
-        let mut evaluator = model.evaluator(self.machine.cpu()?, batch)?;
+        let precision = model.trained_in();
+        must_fit_to_predict(&model.graph, batch, precision)?;
+        let mut evaluator = model.evaluator(self.machine.cpu()?, batch, precision)?;
         let loading = self.data_args.loading();
         let (scored, _, failed) = Part::judging(data, spec).score(&mut evaluator, model, &loading)?;
         if !failed.is_empty() {
