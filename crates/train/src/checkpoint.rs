@@ -1,6 +1,7 @@
 //! Checkpoints of a run: all that it takes to go on as if it had never stopped, to the bit. The newest and the one before it
 //! stand in the run's folder; each is whole or absent, and compared with its checksum when it is read.
 
+use crate::patience::Plateau;
 use crate::{EpochRow, Optimizer, Score, Tally, TrainError};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -28,6 +29,9 @@ pub struct Progress {
     pub best: Option<(Score, u32)>,
     /// What learning rates are multiplied by, since the run was taken back after the loss was no longer a number.
     pub rate_factor: f64,
+    /// Epochs without a lower loss, where those lower the rate.
+    #[serde(default)]
+    pub plateau: Plateau,
     /// It was to compute in bf16 where that is as accurate, and was found not to be.
     pub full_precision: bool,
     /// Seconds of training so far.
@@ -45,6 +49,7 @@ impl Default for Progress {
             rows: Vec::new(),
             best: None,
             rate_factor: 1.0,
+            plateau: Plateau::default(),
             full_precision: false,
             seconds: 0.0,
         }
@@ -67,6 +72,7 @@ const NEXT: &str = "next.safetensors";
 
 /// Tensors' names begin with what they are.
 const PARAMETERS: &str = "parameters/";
+const AVERAGE: &str = "average/";
 
 impl Checkpoint {
     /// Writes the newest checkpoint into `folder`, and keeps the one that was the newest.
@@ -78,6 +84,7 @@ impl Checkpoint {
         progress: &Progress,
         parameters: &Parameters,
         optimizer: &Optimizer,
+        average: Option<&Parameters>,
     ) -> Result<(), TrainError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
@@ -86,7 +93,8 @@ impl Checkpoint {
         fs::create_dir_all(folder).map_err(failed(folder))?;
         let description = serde_json::to_value(progress)
             .map_err(|e| TrainError::File { path: folder.to_path_buf(), source: std::io::Error::other(e) })?;
-        let kinds = [(PARAMETERS, parameters)].into_iter().chain(optimizer.state());
+        let average = average.map(|average| (AVERAGE, average));
+        let kinds = [(PARAMETERS, parameters)].into_iter().chain(optimizer.state()).chain(average);
         let named: Vec<(String, &[usize], &[f32])> = kinds
             .flat_map(|(kind, tensors)| tensors.iter().map(move |(name, spec, values)| (kind, name, spec, values)))
             .filter(|(.., values)| !values.is_empty())
@@ -148,6 +156,14 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Gives a run the average of its parameters back.
+    ///
+    /// # Errors
+    /// If there is none, or it is another network's.
+    pub fn restore_average(&self, average: &mut Parameters) -> Result<(), TrainError> {
+        self.fill(AVERAGE, average)
+    }
+
     fn fill(&self, kind: &str, tensors: &mut Tensors) -> Result<(), TrainError> {
         for (name, spec, values) in tensors.iter_mut().filter(|(.., values)| !values.is_empty()) {
             let found = self.file.tensors.get(&format!("{kind}{name}"));
@@ -182,7 +198,7 @@ mod tests {
 
     fn write(folder: &Path, steps: u64, p: &Parameters, o: &Optimizer) {
         let progress = Progress { steps, updates: 2, tally: Tally::default(), ..Progress::default() };
-        Checkpoint::write(folder, &progress, p, o).unwrap();
+        Checkpoint::write(folder, &progress, p, o, None).unwrap();
     }
 
     #[test]

@@ -46,16 +46,18 @@ pub fn find_learning_rate(
     stop: &AtomicBool,
     mut hear: impl FnMut(u32, u32),
 ) -> Result<RateTest, TrainError> {
-    let graph = Arc::new(striate_zoo::build(&config.model, &config.options(data.classes.len()))?);
+    let graph = Arc::new(config.graph(data.classes.len())?);
     let parameters = Parameters::init(&graph, Scheme::for_graph(&graph), config.seed);
     let batch = config.batch.min(data.train.len());
     let mut stepper = Stepper::new(graph, cpu.clone(), parameters, config.optimizer, batch)?;
+    let weights = config.emphasis();
     let mut losses = Vec::new();
     for epoch in 0.. {
         let options = LoaderOptions {
             batch,
             seed: config.seed,
             shuffle: true,
+            balanced: config.balanced_sampling,
             epoch,
             drop_last: true,
             augment: Some(config.augment.clone()),
@@ -71,7 +73,7 @@ pub fn find_learning_rate(
             }
             if !batch.is_empty() {
                 let seed = hash(config.seed, u64::from(step));
-                let (loss, _) = stepper.step(&batch.images, &batch.labels, rate(step), seed)?;
+                let (loss, _) = stepper.step(&batch.images, weights.targets(&batch), rate(step), seed)?;
                 losses.push(loss);
                 hear(step + 1, STEPS);
                 if blown_up(&losses) {

@@ -40,6 +40,12 @@ impl MicroBatches {
         Ok(MicroBatches { stepper, most, sum, logits: vec![0.0; if several { batch * classes } else { 0 }] })
     }
 
+    /// From now on scales each step's gradients down to this norm, all together, where theirs is larger
+    /// ([`clip`](crate::clip)).
+    pub fn clip_gradients(&mut self, norm: f64) {
+        self.stepper.clip_gradients(norm, self.sum.is_some());
+    }
+
     /// The network and its last sweep.
     pub fn stepper(&self) -> &Stepper {
         &self.stepper

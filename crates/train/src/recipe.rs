@@ -3,11 +3,12 @@
 //! The defaults: small grey images (digits, letters) train LeNet-5, everything else a residual network; networks with batch
 //! normalisation are trained by SGD, others by AdamW. The batch shrinks with the data, so that an epoch has steps enough, and the epochs grow, so that the run has.
 
-use crate::{Curve, Economy, PrecisionWish, Rule, TrainError};
+use crate::class_weights::class_weights;
+use crate::{Curve, Economy, Emphasis, PrecisionWish, Rule, TrainError};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Subject, mean_std};
-use striate_graph::{AnyLayer, Shape};
+use striate_graph::{AnyLayer, Graph, Shape};
 use striate_zoo::{Architecture, Options, PaddingRule, Shortcut, find};
 
 /// What the user asked for; `None` is left to the recipe.
@@ -42,6 +43,22 @@ pub struct Wishes {
     pub shift: Option<u32>,
     /// Random mirroring.
     pub flip: Option<bool>,
+    /// The share of every target that all classes have alike.
+    pub label_smoothing: Option<f64>,
+    /// What each class counts: `none`, `balanced`, or a table's path.
+    pub class_weights: Option<String>,
+    /// Whether every class is drawn equally often.
+    pub balanced_sampling: bool,
+    /// How much of the average of the weights is kept a step.
+    pub ema: Option<f64>,
+    /// The largest norm of a step's gradients.
+    pub clip_norm: Option<f64>,
+    /// Batches a step.
+    pub accumulate: Option<usize>,
+    /// Epochs without a better one after which the run ends.
+    pub patience: Option<u32>,
+    /// Parameters that weight decay spares too: those whose names hold one of these.
+    pub no_decay: Vec<String>,
     /// The share of images held out for validation, where it was chosen.
     pub val_share: Option<f64>,
     /// The fold of the data's own that is held for validation, where it was chosen.
@@ -114,6 +131,27 @@ pub struct Config {
     /// Parts that a batch is taken in: see [`crate::MicroBatches`].
     #[serde(default = "one")]
     pub micro_batches: usize,
+    /// The share of every target that all classes have alike.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub label_smoothing: f64,
+    /// What each class counts in the loss, in the order of the classes; none: 1 each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f64>,
+    /// Whether every class is drawn equally often.
+    #[serde(default)]
+    pub balanced_sampling: bool,
+    /// How much of the average of the weights is kept a step, where an average is what is scored and written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// The largest norm of a step's gradients, if there is a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Epochs without a better one after which the run ends, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+    /// Parameters that weight decay spares, beside biases and normalisation: those whose names hold one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_decay: Vec<String>,
     /// The optimiser.
     pub optimizer: Rule,
     /// How the learning rate moves.
@@ -169,7 +207,17 @@ impl Config {
             let why = "the one-cycle schedule rises by itself: leave --warmup away, or choose --schedule cosine";
             return Err(TrainError::Setting(why.into()));
         }
+        let accumulate = at_least_one("--accumulate", wishes.accumulate.unwrap_or(1))?;
         let batch = at_least_one("--batch", wishes.batch.unwrap_or_else(|| batch(images)))?;
+        let batch = batch.checked_mul(accumulate).ok_or_else(|| TrainError::Setting("--accumulate is too large".into()))?;
+        if wishes.patience.is_some() && data.val.is_empty() {
+            let why = "--patience asks for epochs that get no better on held-out images, and none are held out";
+            return Err(TrainError::Setting(why.into()));
+        }
+        if let Some(name) = wishes.no_decay.iter().find(|name| graph.clone().spare_from_decay(|n| n.contains(*name)) == 0) {
+            let why = format!("--no-decay: no parameter's name of {} holds `{name}`", architecture.name);
+            return Err(TrainError::Setting(why));
+        }
         let rate = match optimizer {
             Rule::AdamW { .. } => 3e-3,
             // He et al. 2015 take 0.1 for 128 images; fewer make a noisier gradient (Goyal et al. 2017, arXiv:1706.02677).
@@ -203,7 +251,14 @@ impl Config {
             auxiliary: wishes.variant.auxiliary,
             precision: wishes.precision,
             recompute: false,
-            micro_batches: 1,
+            micro_batches: accumulate,
+            label_smoothing: share("--label-smoothing", wishes.label_smoothing.unwrap_or(0.0))?,
+            class_weights: class_weights(wishes.class_weights.as_deref().unwrap_or("none"), data)?,
+            balanced_sampling: wishes.balanced_sampling,
+            ema: wishes.ema.map(|decay| share("--ema", decay)).transpose()?,
+            clip_norm: wishes.clip_norm.map(|norm| positive("--clip-norm", norm, false)).transpose()?,
+            patience: wishes.patience,
+            no_decay: wishes.no_decay.clone(),
             optimizer,
             schedule,
             preprocessing,
@@ -243,6 +298,24 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// The network for so many classes, with weight decay where the run has it.
+    ///
+    /// # Errors
+    /// If it cannot be built.
+    pub fn graph(&self, classes: usize) -> Result<Graph, TrainError> {
+        let mut graph = striate_zoo::build(&self.model, &self.options(classes))?;
+        if !self.no_decay.is_empty() {
+            graph.spare_from_decay(|name| self.no_decay.iter().any(|piece| name.contains(piece)));
+        }
+        Ok(graph)
+    }
+
+    /// How its labels become targets.
+    pub fn emphasis(&self) -> Emphasis {
+        let class_weights = self.class_weights.iter().map(|w| *w as f32).collect();
+        Emphasis { class_weights, smoothing: self.label_smoothing as f32 }
     }
 
     /// How its steps save memory.
@@ -347,6 +420,14 @@ fn positive(option: &str, value: f64, or_zero: bool) -> Result<f64, TrainError> 
     }
     let range = if or_zero { "0 or more" } else { "more than 0" };
     Err(TrainError::Setting(format!("{option} must be {range}, not {value}")))
+}
+
+/// From 0 to below 1.
+fn share(option: &str, value: f64) -> Result<f64, TrainError> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(TrainError::Setting(format!("{option} must be 0 or more and less than 1, not {value}")))
 }
 
 fn at_least_one<T: PartialOrd + From<u8> + std::fmt::Display>(option: &str, value: T) -> Result<T, TrainError> {

@@ -21,11 +21,19 @@ pub enum Curve {
     /// Up from 1/25 of the base rate over the first 30 %, then down to nearly 0, both as half cosines (Smith and Topin 2017,
     /// arXiv:1708.07120; PyTorch's `OneCycleLR` has its peak up to a step earlier). It is its own warm-up.
     OneCycle,
+    /// The base rate, multiplied by `factor` each time that more than `patience` epochs in a row had no lower loss on the images
+    /// held out, or on the training images where none are.
+    Plateau {
+        /// By how much.
+        factor: f64,
+        /// How many epochs are waited for.
+        patience: u32,
+    },
 }
 
 impl Curve {
     /// The curves' names, for help and errors.
-    pub const NAMES: &[&str] = &["cosine", "step", "one-cycle", "constant"];
+    pub const NAMES: &[&str] = &["cosine", "step", "one-cycle", "plateau", "constant"];
 
     /// The curve of this name with its usual numbers.
     pub fn named(name: &str) -> Option<Curve> {
@@ -34,6 +42,7 @@ impl Curve {
             "cosine" => Some(Curve::Cosine),
             "step" => Some(Curve::Step { at: [0.5, 0.75], factor: 0.1 }),
             "one-cycle" => Some(Curve::OneCycle),
+            "plateau" => Some(Curve::Plateau { factor: 0.1, patience: 5 }),
             _ => None,
         }
     }
@@ -44,7 +53,8 @@ impl Curve {
         const RISE: f64 = 0.3;
         let cosine = |from: f64, to: f64, t: f64| to + (from - to) * (1.0 + (PI * t).cos()) / 2.0;
         match self {
-            Curve::Constant => 1.0,
+            // What plateaus do to it only the run can tell.
+            Curve::Constant | Curve::Plateau { .. } => 1.0,
             Curve::Cosine => cosine(1.0, 0.0, t),
             Curve::Step { at, factor } => factor.powi(at.iter().filter(|&&a| t >= a).count() as i32),
             Curve::OneCycle if t < RISE => cosine(START, 1.0, t / RISE),

@@ -1,7 +1,7 @@
 //! One training step after another: forward, cross-entropy, backward, update. Unless somebody wants to see the gradients, each
 //! parameter is changed as soon as the sweep has its gradient, so that they never exist together.
 
-use crate::{Checkpoint, Optimizer, Rule, TrainError};
+use crate::{Checkpoint, Optimizer, Rule, TrainError, clip};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use striate_engine::{Handed, Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
@@ -17,6 +17,8 @@ pub struct Stepper {
     parameters: Parameters,
     /// Where they are kept.
     gradients: Option<Tensors>,
+    /// The largest norm of a step's gradients, if there is a bound.
+    clip: Option<f64>,
     optimizer: Optimizer,
     logits: Vec<f32>,
     /// Where each loss is taken: the output, then the auxiliary classifiers.
@@ -81,6 +83,7 @@ impl Stepper {
         Ok(Stepper {
             session,
             gradients: None,
+            clip: None,
             optimizer: Optimizer::new(rule, &parameters),
             logits: room,
             losses,
@@ -146,6 +149,15 @@ impl Stepper {
         session.forward(&self.parameters, images, labels.len(), seed).ok()?;
         let found = self.graph.ids().find(|id| session.activation(*id).is_ok_and(broken))?;
         Some(format!("the node `{}`", self.graph.node(found).name))
+    }
+
+    /// From now on scales each step's gradients down to this norm, all together, where theirs is larger ([`clip`]). They are
+    /// kept for that, and can be read after it, unless all steps follow gradients that are summed up elsewhere.
+    pub(crate) fn clip_gradients(&mut self, norm: f64, elsewhere: bool) {
+        if !elsewhere {
+            self.keep_gradients();
+        }
+        self.clip = Some(norm);
     }
 
     /// From now on keeps each step's gradients, to be read after it.
@@ -289,9 +301,9 @@ impl Stepper {
     /// The second half: takes the last sweep's statistics, and changes the parameters against its gradients.
     pub fn update(&mut self, lr: f64) {
         self.session.gather_statistics(&mut self.parameters);
-        let Stepper { cpu, optimizer, parameters, gradients, .. } = self;
-        if let Some(gradients) = gradients {
-            cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
+        if let Some(mut gradients) = self.gradients.take() {
+            self.follow(&mut gradients, lr);
+            self.gradients = Some(gradients);
         }
     }
 
@@ -318,10 +330,15 @@ impl Stepper {
         self.session.gather_statistics(&mut self.parameters);
     }
 
-    /// Changes the parameters against these gradients.
-    pub(crate) fn follow(&mut self, gradients: &Tensors, lr: f64) {
-        let Stepper { cpu, optimizer, parameters, .. } = self;
-        cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
+    /// Changes the parameters against these gradients, which are clipped where that is asked for.
+    pub(crate) fn follow(&mut self, gradients: &mut Tensors, lr: f64) {
+        let Stepper { cpu, optimizer, parameters, clip: most, .. } = self;
+        cpu.install(|| {
+            if let Some(most) = *most {
+                clip(cpu, gradients, most);
+            }
+            optimizer.step(cpu, parameters, gradients, lr);
+        });
     }
 
     /// Plans the steps anew, for a request as in [`Stepper::planned`]; parameters and the optimiser's state stay.

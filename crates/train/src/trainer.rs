@@ -1,7 +1,7 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
 use crate::{
-    Card, Checkpoint, Config, Decision, EpochRow, Evaluator, MicroBatches, PrecisionWish, Progress, RunDir, Schedule,
+    Average, Card, Checkpoint, Config, Curve, Decision, Emphasis, EpochRow, Evaluator, MicroBatches, PrecisionWish, Progress, RunDir, Schedule,
     Score, Stepper, Tally, TrainError, Trained, choose_precision, precision_name,
 };
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use striate_data::{Batch, DataSet, LeftOut, Loader, LoaderOptions};
 use striate_engine::{Parameters, Precision, Request, Scheme};
 use striate_graph::Graph;
-use striate_kernels::{Cpu, Targets, hash};
+use striate_kernels::{Cpu, hash};
 
 /// All that a run needs.
 pub struct Job<'a> {
@@ -81,6 +81,8 @@ pub struct Outcome {
     pub planned: u32,
     /// True if the run was stopped before its end.
     pub stopped: bool,
+    /// True if it ended before the planned epochs because no better one came.
+    pub early: bool,
     /// Seconds from start to end.
     pub seconds: f64,
     /// The best weights; the last where no epoch was finished.
@@ -100,7 +102,7 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
     }
     run.set_rows(t.progress.rows.clone())?;
     let planned = job.config.total_epochs();
-    while t.progress.epoch <= planned {
+    while t.progress.epoch <= planned && !t.out_of_patience() {
         match t.epoch(run, watch) {
             Ok(true) => {}
             Ok(false) => break,
@@ -108,7 +110,8 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
             Err(e) => return Err(e),
         }
     }
-    let stopped = t.progress.epoch <= planned;
+    let early = t.progress.epoch <= planned && t.out_of_patience();
+    let stopped = t.progress.epoch <= planned && !early;
     if stopped {
         t.keep(run)?;
         // The weights of the unfinished epoch are the newest there are; nothing was scored with them.
@@ -117,13 +120,16 @@ pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<O
     let (score, best_epoch) = t.progress.best.unwrap_or_default();
     let model = if best_epoch > 0 { run.best() } else { run.last() };
     let (epochs, seconds) = (t.progress.epoch - 1, t.seconds());
-    Ok(Outcome { score, best_epoch, epochs, planned, stopped, seconds, model })
+    Ok(Outcome { score, best_epoch, epochs, planned, stopped, early, seconds, model })
 }
 
 /// A network in training.
 struct Trainer<'a> {
     job: &'a Job<'a>,
     micro: MicroBatches,
+    /// What is scored and written in place of the parameters, where an average of them is.
+    average: Option<Average>,
+    emphasis: Emphasis,
     precision: Precision,
     schedule: Schedule,
     evaluator: Evaluator,
@@ -140,7 +146,7 @@ impl<'a> Trainer<'a> {
         if data.train.is_empty() {
             return Err(TrainError::Setting(format!("{} has no image to train on", data.name)));
         }
-        let graph = Arc::new(striate_zoo::build(&config.model, &config.options(data.classes.len()))?);
+        let graph = Arc::new(config.graph(data.classes.len())?);
         let parameters = Parameters::init(&graph, Scheme::for_graph(&graph), config.seed);
         let batch = config.batch.min(data.train.len());
         let steps_per_epoch = (data.train.len() / batch + usize::from(keeps_rest(data.train.len(), batch))) as u64;
@@ -157,9 +163,15 @@ impl<'a> Trainer<'a> {
         let request = request(config, &graph, most, precision);
         let evaluator = Evaluator::keeping(graph.clone(), job.cpu.clone(), most, precision)?;
         let stepper = Stepper::planned(graph, job.cpu.clone(), parameters, config.optimizer, &request)?;
+        let mut micro = MicroBatches::new(stepper, batch, most)?;
+        if let Some(norm) = config.clip_norm {
+            micro.clip_gradients(norm);
+        }
         Ok(Trainer {
             evaluator,
-            micro: MicroBatches::new(stepper, batch, most)?,
+            average: config.ema.map(|decay| Average::new(decay, micro.parameters())),
+            emphasis: config.emphasis(),
+            micro,
             precision,
             job,
             schedule,
@@ -172,6 +184,9 @@ impl<'a> Trainer<'a> {
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         self.micro.stepper_mut().restore(checkpoint)?;
+        if let Some(average) = &mut self.average {
+            checkpoint.restore_average(average.parameters_mut())?;
+        }
         self.progress = checkpoint.progress.clone();
         if self.progress.full_precision && self.precision != Precision::F32 {
             let evaluator = self.evaluate_in_full()?;
@@ -181,12 +196,19 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Whether so many epochs have passed without a better one that the run ends.
+    fn out_of_patience(&self) -> bool {
+        let best = self.progress.best.map_or(0, |(_, epoch)| epoch);
+        self.job.config.patience.is_some_and(|patience| best > 0 && self.progress.epoch > best + patience)
+    }
+
     /// Writes a checkpoint.
     fn keep(&mut self, run: &RunDir) -> Result<(), TrainError> {
         let stepper = self.micro.stepper();
         self.progress.updates = stepper.optimizer().steps();
         let progress = Progress { seconds: self.seconds(), ..self.progress.clone() };
-        Checkpoint::write(&run.checkpoints(), &progress, stepper.parameters(), stepper.optimizer())?;
+        let average = self.average.as_ref().map(Average::parameters);
+        Checkpoint::write(&run.checkpoints(), &progress, stepper.parameters(), stepper.optimizer(), average)?;
         self.kept = Instant::now();
         Ok(())
     }
@@ -249,6 +271,11 @@ impl<'a> Trainer<'a> {
             images_per_second,
             seconds: self.seconds(),
         };
+        if let Curve::Plateau { patience, .. } = self.schedule.curve
+            && self.progress.plateau.take(score.loss, patience)
+        {
+            watch.note(&format!("no lower loss for {} epochs: the learning rate is lowered", patience + 1));
+        }
         run.add_row(row.clone())?;
         watch.epoch(&row, is_best);
         self.progress.rows.push(row);
@@ -258,7 +285,11 @@ impl<'a> Trainer<'a> {
     }
 
     fn rate(&self, step: u64) -> f64 {
-        self.progress.rate_factor * self.schedule.at(step)
+        let lowered = match self.schedule.curve {
+            Curve::Plateau { factor, .. } => factor.powi(self.progress.plateau.lowered as i32),
+            _ => 1.0,
+        };
+        self.progress.rate_factor * lowered * self.schedule.at(step)
     }
 
     /// The steps that are left of the epoch: images per second; `None` if they were stopped.
@@ -277,12 +308,14 @@ impl<'a> Trainer<'a> {
             let learning_rate = self.rate(self.progress.steps);
             if !batch.is_empty() {
                 let seed = hash(self.job.config.seed, self.progress.steps);
-                let mixed = batch.mixed.as_ref().map(|m| (m.partners.as_slice(), m.share));
-                let targets = Targets { mixed, ..Targets::single(&batch.labels) };
+                let targets = self.emphasis.targets(&batch);
                 let (loss, logits) = self.micro.step(&batch.images, targets, learning_rate, seed)?;
                 let _ = self.progress.tally.add(logits, batch.heavier(), loss);
                 if !loss.is_finite() {
                     return Err(self.diverged(loss, &batch, seed));
+                }
+                if let Some(average) = &mut self.average {
+                    average.take(&self.job.cpu, self.micro.parameters(), self.progress.steps + 1);
                 }
             }
             self.progress.batches += 1;
@@ -323,6 +356,7 @@ impl<'a> Trainer<'a> {
             batch,
             seed: config.seed,
             shuffle: true,
+            balanced: config.balanced_sampling,
             epoch: u64::from(epoch),
             first_batch: self.progress.batches,
             drop_last: !keeps_rest(self.job.data.train.len(), batch),
@@ -335,7 +369,8 @@ impl<'a> Trainer<'a> {
 
     /// The score on the held-out images; `None` without any, or if it was stopped.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
-        score(self.job, &mut self.evaluator, self.micro.parameters(), watch)
+        let Trainer { job, evaluator, average, micro, .. } = self;
+        score(job, evaluator, scored(average.as_ref(), micro), watch)
     }
 
     /// Where bf16 is to be checked: scores the held-out images in f32 too, and goes on in f32 if bf16 scored worse. Returns the
@@ -344,7 +379,7 @@ impl<'a> Trainer<'a> {
         let (config, checked) = (self.job.config, self.precision == Precision::Bf16);
         let Some(half) = val.filter(|_| checked && config.precision == PrecisionWish::Auto) else { return Ok(val) };
         let mut full = self.evaluate_in_full()?;
-        let Some(exact) = score(self.job, &mut full, self.micro.parameters(), watch)? else { return Ok(None) };
+        let Some(exact) = score(self.job, &mut full, scored(self.average.as_ref(), &self.micro), watch)? else { return Ok(None) };
         let decision = choose_precision(self.job.fast_in_bf16, Some([exact, half]));
         watch.precision(&decision);
         if decision.precision == Precision::Bf16 {
@@ -380,7 +415,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn write(&self, card: &Card, path: &Path) -> Result<(), TrainError> {
-        card.write(self.micro.stepper().graph(), self.micro.parameters(), path)
+        card.write(self.micro.stepper().graph(), scored(self.average.as_ref(), &self.micro), path)
     }
 
     fn card(&self, epoch: u32, score: Option<Score>) -> Card {
@@ -436,4 +471,9 @@ fn score(
 /// Whether a last, short batch is trained on. One image alone is not: batch normalisation has nothing to average over.
 fn keeps_rest(images: usize, batch: usize) -> bool {
     images % batch > 1
+}
+
+/// What is scored and written: the average, or where there is none the parameters.
+fn scored<'a>(average: Option<&'a Average>, micro: &'a MicroBatches) -> &'a Parameters {
+    average.map_or(micro.parameters(), Average::parameters)
 }

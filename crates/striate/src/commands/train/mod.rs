@@ -3,6 +3,8 @@
 mod lines;
 mod outcome;
 mod plan;
+mod rates;
+mod recipe_args;
 
 pub(super) use lines::stop_on_interrupt;
 pub(super) use outcome::Done;
@@ -16,6 +18,7 @@ use crate::progress::{Bar, remark};
 use anyhow::Result;
 use lines::Lines;
 use plan::Plan;
+use recipe_args::RecipeArgs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,7 +28,7 @@ use striate_kernels::Cpu;
 use striate_train::{Config, Job, Wishes, new_folder};
 
 /// What a run that goes on has from its configuration.
-const RUN_OPTIONS: [&str; 29] = [
+const RUN_OPTIONS: [&str; 38] = [
     "data",
     "model",
     "batch",
@@ -55,6 +58,15 @@ const RUN_OPTIONS: [&str; 29] = [
     "clean",
     "box_margin",
     "recompute",
+    "find_lr",
+    "label_smoothing",
+    "class_weights",
+    "balanced_sampling",
+    "ema",
+    "clip_norm",
+    "accumulate",
+    "patience",
+    "no_decay",
 ];
 
 /// Train a network on a folder of images, a table of them, shards, boxes, or on the built-in digits
@@ -91,6 +103,8 @@ larger share.
 Examples:
   striate train digits
   striate train photos/ --epochs 50
+  striate train photos/ --find-lr rates.svg
+  striate train photos/ --class-weights balanced --label-smoothing 0.1 --ema 0.999 --patience 10
   striate train photos/ --augment strong --show-augmentation sheet.png
   striate train labels.csv --fold 0
   striate train photos/ --folds 5
@@ -144,7 +158,8 @@ pub struct Args {
     /// Weight decay; biases and normalisation are spared [default: 0.0005 for sgd, 0.01 for adamw]
     #[arg(long, value_name = "X")]
     weight_decay: Option<f64>,
-    /// How the learning rate moves: one-cycle, cosine, step (a tenth at 50 % and 75 %) or constant [default: one-cycle]
+    /// How the learning rate moves: one-cycle, cosine, step (a tenth at 50 % and 75 %), plateau (a tenth after six
+    /// epochs without a lower loss) or constant [default: one-cycle]
     #[arg(long, value_name = "NAME")]
     schedule: Option<String>,
     /// Epochs over which the learning rate rises linearly at first [default: 0; not with one-cycle, which rises by itself]
@@ -160,6 +175,10 @@ pub struct Args {
     /// Write training images as the network would see them, beside their pictures, into a PNG file, and end
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "augmentation.png")]
     show_augmentation: Option<PathBuf>,
+    /// Try learning rates from 0.000001 to 10 in a short training, draw the loss against them into an SVG file, say which would
+    /// serve as --lr, and end
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "rates.svg")]
+    find_lr: Option<PathBuf>,
     /// Random shift of training images by up to this many pixels, whatever the list says
     #[arg(long, value_name = "PIXELS")]
     shift: Option<u32>,
@@ -186,6 +205,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
     precision: PrecisionArgs,
@@ -206,6 +227,9 @@ impl Args {
         }
         let cpu = self.machine.cpu()?;
         let stop = stop_on_interrupt()?;
+        if let (Some(file), Some(data)) = (&self.find_lr, &self.data) {
+            return self.find_rate(data, file, &cpu, &stop);
+        }
         let plan = match (&self.resume, &self.data) {
             (Some(path), _) => self.go_on(path)?,
             (None, Some(data)) if self.folds.is_some() => return self.run_folds(data, &cpu, &stop),
@@ -260,7 +284,7 @@ impl Args {
     }
 
     fn wishes(&self) -> Wishes {
-        Wishes {
+        let mut wishes = Wishes {
             model: self.model.clone(),
             epochs: self.epochs,
             batch: self.batch,
@@ -281,6 +305,9 @@ impl Args {
             box_margin: self.data_args.box_margin(),
             seed: self.seed,
             precision: self.precision.wish(),
-        }
+            ..Wishes::default()
+        };
+        self.recipe.add_to(&mut wishes);
+        wishes
     }
 }

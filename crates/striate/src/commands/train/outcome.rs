@@ -94,6 +94,10 @@ impl Args {
                 run.last().display()
             ));
         }
+        if o.early {
+            let waited = o.epochs - o.best_epoch;
+            remark(&format!("ended after {} of {} epochs: {waited} brought none better", o.epochs, o.planned));
+        }
         let say = |line: String| {
             if self.json {
                 remark(&line);
@@ -118,7 +122,7 @@ impl Args {
             print_json(&json!({
                 "accuracy": o.score.accuracy, "top5": o.score.top5, "loss": o.score.loss, "images": o.score.images,
                 "part": if *held_out { "val" } else { "train" }, "test": test,
-                "best_epoch": o.best_epoch, "epochs": o.epochs, "stopped": o.stopped,
+                "best_epoch": o.best_epoch, "epochs": o.epochs, "stopped": o.stopped, "early": o.early,
                 "seconds": o.seconds, "run": run.path().to_string_lossy(), "model": o.model.to_string_lossy(),
                 "memory": memory.1,
             }))?;
