@@ -47,6 +47,8 @@ pub struct OpenOptions {
     pub clean: Option<PathBuf>,
     /// Which fold is held for validation, where the source is a table with folds.
     pub fold: Option<u32>,
+    /// The column of a table that says which images belong together, if it is not `group`.
+    pub group_column: Option<String>,
     /// How far boxes that are cut out of pictures are widened on each side, as a share of their width and height, 0 or more.
     pub box_margin: f64,
 }
@@ -62,6 +64,7 @@ impl Default for OpenOptions {
             workers: workers::available(),
             clean: None,
             fold: None,
+            group_column: None,
             box_margin: 0.0,
         }
     }
@@ -105,6 +108,10 @@ pub(crate) fn open(spec: &str, options: &OpenOptions, progress: &dyn Progress) -
     if let (Some(fold), false) = (options.fold, set.kind == SourceKind::Table) {
         let expected = "left out: only a table with a column 'fold' has folds";
         return Err(DataError::Option { option: "the fold for validation", value: fold.to_string(), expected });
+    }
+    if let (Some(column), false) = (&options.group_column, set.kind == SourceKind::Table) {
+        let expected = "left out: only a table has columns";
+        return Err(DataError::Option { option: "the column of groups", value: column.clone(), expected });
     }
     Ok(set)
 }

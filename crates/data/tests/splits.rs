@@ -42,7 +42,7 @@ fn open_with(root: &Path, options: &OpenOptions) -> Result<DataSet, DataError> {
 }
 
 fn options(into: SplitInto) -> SplitOptions {
-    SplitOptions { into, pattern: None, copies: true, alike: None, pool: false, seed: 4, workers: 2 }
+    SplitOptions { into, pattern: None, copies: true, near: None, pool: false, seed: 4, workers: 2 }
 }
 
 const PARTS: SplitInto = SplitInto::Parts { val: 0.2, test: 0.1 };

@@ -18,6 +18,7 @@ pub use verify::{SplitFault, Verification, verify};
 pub(crate) use stratify::{Division, Roles};
 
 use crate::data_set::{DataSet, Part};
+use crate::decode::Limits;
 use crate::error::DataError;
 use crate::progress::Progress;
 use pool::Pool;
@@ -32,8 +33,8 @@ pub struct SplitOptions {
     pub pattern: Option<GroupPattern>,
     /// Whether images with the same content stay together.
     pub copies: bool,
-    /// What else tells which images stay together.
-    pub alike: Option<Alike>,
+    /// Whether images that look almost alike stay together too ([`find_copies`](crate::find_copies)), read within these bounds.
+    pub near: Option<Limits>,
     /// Whether a test part that the source has is split like everything else.
     pub pool: bool,
     /// Decides every draw.
@@ -41,10 +42,6 @@ pub struct SplitOptions {
     /// Threads that read images.
     pub workers: usize,
 }
-
-/// Tells which images belong together, such as near copies by a perceptual hash: a key for each file, the same for those that
-/// do, or `None` for one that belongs with no other. It may use so many threads.
-pub type Alike = fn(&[&Path], usize, &dyn Progress) -> Vec<Option<u64>>;
 
 /// What a data set is split into.
 #[derive(Clone, Copy, Debug, PartialEq)]

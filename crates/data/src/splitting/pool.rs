@@ -6,6 +6,7 @@ use super::stratify::{Division, Roles};
 use super::{GroupPattern, SplitInto, SplitOptions};
 use crate::content::{self, Content};
 use crate::data_set::DataSet;
+use crate::doctor;
 use crate::error::{self, DataError, LeftOut};
 use crate::open;
 use crate::progress::Progress;
@@ -85,9 +86,14 @@ impl Pool {
         if options.copies {
             groups.join_alike(self.images.iter().map(|image| Some(image.content)));
         }
-        if let Some(alike) = options.alike {
-            let files: Vec<&Path> = self.images.iter().map(|image| image.file.as_path()).collect();
-            groups.join_alike(alike(&files, options.workers, progress));
+        if let Some(limits) = options.near {
+            let file = |image: &Candidate| Sample::new(Source::File(image.file.clone()), image.label);
+            let samples: Vec<Sample> = self.images.iter().map(file).collect();
+            let mut keys = vec![None; samples.len()];
+            for (key, alike) in doctor::find_copies(&samples, true, &limits, options.workers, progress).iter().enumerate() {
+                alike.iter().for_each(|&image| keys[image] = Some(key));
+            }
+            groups.join_alike(keys);
         }
         self.images.iter_mut().zip(groups.numbers()).for_each(|(image, group)| image.group = group);
         Ok(())

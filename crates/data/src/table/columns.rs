@@ -50,6 +50,21 @@ pub(super) fn assign(header: &[&str]) -> Vec<Option<Column>> {
     of
 }
 
+/// The same where another column than `group` says what belongs together; or what to say where there is no such `noun`.
+pub(super) fn assign_grouped(header: &[&str], group: Option<&str>, noun: &str) -> Result<Vec<Option<Column>>, String> {
+    let mut of = assign(header);
+    let Some(group) = group else { return Ok(of) };
+    let Some(place) = header.iter().position(|found| found.trim().eq_ignore_ascii_case(group)) else {
+        let found: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        return Err(format!("there is no {noun} called {group}, only {}", quoted(&found, 10)));
+    };
+    of.iter_mut().filter(|column| **column == Some(Column::Group)).for_each(|column| *column = None);
+    if let Some(taken) = of[place].replace(Column::Group) {
+        return Err(format!("the {noun} {group} says something else already ({taken:?}): name another for groups"));
+    }
+    Ok(of)
+}
+
 /// Whether there is what every table needs.
 pub(super) fn are_enough(of: &[Option<Column>]) -> bool {
     of.contains(&Some(Column::Path)) && of.contains(&Some(Column::Label))
@@ -80,6 +95,19 @@ mod tests {
         );
         assert_eq!(assign(&["SPLIT", "split"]), [Some(Split), None]);
         assert!(are_enough(&assign(&["filename", "category"])) && !are_enough(&assign(&["filename", "split"])));
+    }
+
+    #[test]
+    fn another_column_may_name_the_groups() {
+        use Column::{Group, Label, Path};
+        let header = ["path", "label", "group", "Patient"];
+        let of = assign_grouped(&header, Some("patient"), "column").unwrap();
+        assert_eq!(of, [Some(Path), Some(Label), None, Some(Group)]);
+        assert_eq!(assign_grouped(&header, None, "column").unwrap(), assign(&header));
+        assert_eq!(assign_grouped(&header, Some("group"), "column").unwrap(), assign(&header));
+        let e = assign_grouped(&header, Some("subject"), "column").unwrap_err();
+        assert_eq!(e, "there is no column called subject, only 'path', 'label', 'group', 'Patient'");
+        assert!(assign_grouped(&header, Some("label"), "column").unwrap_err().contains("says something else already"));
     }
 
     #[test]

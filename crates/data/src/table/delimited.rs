@@ -20,8 +20,8 @@ pub(super) fn read(path: &Path, mut stream: impl Read, listing: &mut Listing<'_>
     let start = if beginning.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     let (divider, header) = header(path, &beginning[start..])?;
     let names: Vec<&str> = header.iter().collect();
-    let of = columns::assign(&names);
     let line = header.position().map_or(1, csv::Position::line);
+    let of = columns::assign_grouped(&names, listing.group_column(), "column").map_err(|e| wrong(path, line, &e))?;
     if !columns::are_enough(&of) {
         let problem = columns::missing(&names, "column");
         return Err(wrong(path, line, &format!("{problem}; the first line must name the columns: path, label")));

@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, stream: impl Read, listing: &mut Listing<'_>) ->
 
 fn fields(object: &Map<String, Value>, listing: &mut Listing<'_>) -> Result<Fields, String> {
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
-    let of = columns::assign(&keys);
+    let of = columns::assign_grouped(&keys, listing.group_column(), "key")?;
     if !columns::are_enough(&of) {
         return Err(columns::missing(&keys, "key"));
     }

@@ -20,6 +20,8 @@ pub(super) struct Listing<'a> {
     folder: PathBuf,
     /// The fold that is held for validation, if any.
     fold: Option<u32>,
+    /// The column that says what belongs together, where that is not `group`.
+    group_column: Option<String>,
     listed: Listed,
     /// Where each picture was listed first: its line, and its place in `listed.items`.
     seen: HashMap<PathBuf, (u64, usize)>,
@@ -35,6 +37,7 @@ impl<'a> Listing<'a> {
         Self {
             path,
             fold: options.fold,
+            group_column: options.group_column.clone(),
             listed: Listed::new(path.to_owned(), folder.clone(), SourceKind::Table),
             folder,
             seen: HashMap::new(),
@@ -43,6 +46,10 @@ impl<'a> Listing<'a> {
             repeated: 0,
             passed_over: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn group_column(&self) -> Option<&str> {
+        self.group_column.as_deref()
     }
 
     /// Notes a column that says nothing to us.

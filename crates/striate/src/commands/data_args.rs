@@ -38,6 +38,9 @@ pub struct ReadArgs {
     /// Share of unreadable image files above which nothing is begun
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     max_unreadable: f64,
+    /// The column of a table that says which images belong together: they stay on one side of every split [default: group]
+    #[arg(long, value_name = "NAME")]
+    group_column: Option<String>,
     /// How far boxes that are cut out of pictures (VOC, COCO) are widened on each side, as a share of their width and height
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     box_margin: f64,
@@ -187,9 +190,15 @@ impl ReadArgs {
             max_pixels: self.decoding.max_pixels,
             workers: self.workers(),
             clean: self.clean.clone(),
+            group_column: self.group_column.clone(),
             box_margin: self.box_margin,
             ..OpenOptions::default()
         }
+    }
+
+    /// Bounds on what is decoded.
+    pub fn limits(&self) -> Limits {
+        self.decoding.limits()
     }
 
     /// Threads that read and decode.

@@ -16,7 +16,8 @@ use striate_data::{GroupPattern, SplitInto, SplitOptions, Splitting, Verificatio
 #[command(after_help = "\
 Writes a table with the columns path,label,split,group,fold,sha256: a row an image, paths relative to the table. Images are \
 neither copied nor moved. Classes keep their shares; what belongs together stays together: images with the same content, \
-images in whose paths the pattern captures the same text, groups that the data names. The same seed gives the same table.
+images in whose paths the pattern captures the same text, groups that the data names (of a table the column group, or \
+--group-column). The same seed gives the same table.
 
 With --folds, each image is in one fold, and fold 1 is the validation part. A test part that the data has already stays as it \
 is, and what belongs together with its images is left out of training.
@@ -25,6 +26,7 @@ Examples:
   striate split photos/ --out split.csv
   striate split photos/ --val 0.15 --test 0.15 --seed 7 --out split.csv
   striate split scans/ --group-by '(patient\\d+)_' --folds 5 --out folds.csv
+  striate split scans.csv --group-column patient --duplicates near --out split.csv
   striate split --check split.csv
 
 --check says which images of a table are gone, have changed, are now elsewhere (told by content), or are in two parts with \
@@ -75,6 +77,8 @@ pub struct Args {
 enum Duplicates {
     /// Files with the same content
     Exact,
+    /// These, and pictures that look almost alike, as `striate doctor` finds them
+    Near,
     /// None; copies may be in several parts
     None,
 }
@@ -105,8 +109,8 @@ impl Args {
         let options = SplitOptions {
             into,
             pattern,
-            copies: self.duplicates == Duplicates::Exact,
-            alike: None,
+            copies: self.duplicates != Duplicates::None,
+            near: (self.duplicates == Duplicates::Near).then(|| self.read.limits()),
             pool: self.pool,
             seed: self.seed,
             workers: self.read.workers(),
