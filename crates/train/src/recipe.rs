@@ -65,6 +65,8 @@ pub struct Wishes {
     pub fold: Option<u32>,
     /// The manifest of what is left out of the data.
     pub clean: Option<PathBuf>,
+    /// The column of a table that says which images belong together, where it was chosen.
+    pub group_column: Option<String>,
     /// How far boxes that are cut out of pictures are widened.
     pub box_margin: f64,
     /// The seed of everything random.
@@ -107,6 +109,9 @@ pub struct Config {
     /// The manifest of what is left out of the data, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clean: Option<PathBuf>,
+    /// The column of a table that says which images belong together, where it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_column: Option<String>,
     /// How far boxes that are cut out of pictures are widened on each side, as a share of their width and height.
     #[serde(default, skip_serializing_if = "is_none")]
     pub box_margin: f64,
@@ -244,6 +249,7 @@ impl Config {
             fold: wishes.fold,
             folds: None,
             clean: wishes.clean.clone(),
+            group_column: wishes.group_column.clone(),
             box_margin: wishes.box_margin,
             alpha: wishes.variant.width,
             shortcut: wishes.variant.shortcut,

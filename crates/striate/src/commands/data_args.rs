@@ -103,6 +103,8 @@ pub struct HeldOut {
     pub folds: Option<u32>,
     /// Its cleaning manifest.
     pub clean: Option<PathBuf>,
+    /// The column of its groups.
+    pub group_column: Option<String>,
     /// How far boxes were widened.
     pub box_margin: f64,
 }
@@ -110,8 +112,15 @@ pub struct HeldOut {
 impl HeldOut {
     /// As a run's configuration has it.
     pub fn of(c: &Config) -> HeldOut {
-        let (clean, box_margin) = (c.clean.clone(), c.box_margin);
-        HeldOut { seed: c.seed, val_share: c.val_share, fold: c.fold, folds: c.folds, clean, box_margin }
+        HeldOut {
+            seed: c.seed,
+            val_share: c.val_share,
+            fold: c.fold,
+            folds: c.folds,
+            clean: c.clean.clone(),
+            group_column: c.group_column.clone(),
+            box_margin: c.box_margin,
+        }
     }
 }
 
@@ -136,11 +145,21 @@ impl DataArgs {
         let given = self.read.options();
         let margin = if given.box_margin > 0.0 { given.box_margin } else { held.box_margin };
         let clean = given.clean.clone().or_else(|| held.clean.clone());
+        let group_column = given.group_column.clone().or_else(|| held.group_column.clone());
         let (fold, val_share) = match held.folds {
             Some(_) => (None, Some(0.0)),
             None => (self.fold.or(held.fold), self.val_share.or(held.val_share)),
         };
-        let options = OpenOptions { seed: held.seed, val_share, check, fold, clean, box_margin: margin, ..given };
+        let options = OpenOptions {
+            seed: held.seed,
+            val_share,
+            check,
+            fold,
+            clean,
+            group_column,
+            box_margin: margin,
+            ..given
+        };
         let data = DataSet::open(spec, &options, &Bar::new())?;
         warn(&data);
         let (Some(folds), Some(fold)) = (held.folds, held.fold) else { return Ok(data) };
@@ -152,6 +171,11 @@ impl DataArgs {
     /// The cleaning manifest, if there is one.
     pub fn clean(&self) -> Option<PathBuf> {
         self.read.clean.clone()
+    }
+
+    /// The column of a table's groups, if it is another than `group`.
+    pub fn group_column(&self) -> Option<String> {
+        self.read.group_column.clone()
     }
 
     /// How far boxes are widened.

@@ -63,6 +63,7 @@ impl Args {
             fold: count("fold"),
             folds: count("folds"),
             clean: run.setting("clean").map(PathBuf::from),
+            group_column: run.setting("group_column").map(str::to_owned),
             box_margin: number("box_margin").unwrap_or(0.0),
         };
         let data = match self.data_args.reopen(&spec, &held) {

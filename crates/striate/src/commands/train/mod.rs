@@ -28,7 +28,7 @@ use striate_kernels::Cpu;
 use striate_train::{Config, Job, Wishes, new_folder};
 
 /// What a run that goes on has from its configuration.
-const RUN_OPTIONS: [&str; 38] = [
+const RUN_OPTIONS: [&str; 39] = [
     "data",
     "model",
     "batch",
@@ -57,6 +57,7 @@ const RUN_OPTIONS: [&str; 38] = [
     "show_augmentation",
     "clean",
     "box_margin",
+    "group_column",
     "recompute",
     "find_lr",
     "label_smoothing",
@@ -302,6 +303,7 @@ impl Args {
             val_share: self.data_args.val_share,
             fold: self.data_args.fold,
             clean: self.data_args.clean(),
+            group_column: self.data_args.group_column(),
             box_margin: self.data_args.box_margin(),
             seed: self.seed,
             precision: self.precision.wish(),
