@@ -14,7 +14,8 @@ fn options_are_recorded_and_a_run_goes_on_with_them() {
     let options = "--epochs 2 --label-smoothing 0.1 --class-weights weights.csv --balanced-sampling --ema 0.9 --clip-norm 5 \
                    --accumulate 2 --batch 32 --patience 7 --no-decay fc --schedule plateau --out runs";
     place.run(&format!("train digits {options}")).succeeded();
-    let config: toml::Table = fs::read_to_string(place.path().join("runs/lenet5/config.toml")).unwrap().parse().unwrap();
+    let config: toml::Table =
+        fs::read_to_string(place.path().join("runs/lenet5/config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["batch"].as_integer(), Some(64), "two batches a step");
     assert_eq!(config["micro_batches"].as_integer(), Some(2));
     assert_eq!(config["class_weights"].as_array().unwrap()[0].as_float(), Some(2.0));

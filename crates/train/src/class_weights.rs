@@ -40,7 +40,8 @@ fn from_table(path: &Path, classes: &[String]) -> Result<Vec<f64>, TrainError> {
     let header = table.headers().map_err(|e| wrong(e.to_string()))?.clone();
     let column = |name: &str| {
         let place = header.iter().position(|h| h.eq_ignore_ascii_case(name));
-        place.ok_or_else(|| wrong(format!("a table of class weights has the columns class and weight, not `{name}` here")))
+        place
+            .ok_or_else(|| wrong(format!("there is no column `{name}`: a table of class weights has class and weight")))
     };
     let (class, weight) = (column("class")?, column("weight")?);
     let mut given = HashMap::new();
@@ -51,12 +52,14 @@ fn from_table(path: &Path, classes: &[String]) -> Result<Vec<f64>, TrainError> {
             return Err(wrong(format!("line {line}: the data has no class `{class}`")));
         }
         let value = text.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
-        let value = value.ok_or_else(|| wrong(format!("line {line}: `{text}` is no weight: give a number, 0 or more")))?;
+        let value =
+            value.ok_or_else(|| wrong(format!("line {line}: `{text}` is no weight: give a number, 0 or more")))?;
         if given.insert(class.to_owned(), value).is_some() {
             return Err(wrong(format!("line {line}: the class `{class}` has a weight already")));
         }
     }
-    let of = |class: &String| given.get(class).copied().ok_or_else(|| wrong(format!("the class `{class}` has no weight")));
+    let of =
+        |class: &String| given.get(class).copied().ok_or_else(|| wrong(format!("the class `{class}` has no weight")));
     let weights: Vec<f64> = classes.iter().map(of).collect::<Result<_, _>>()?;
     if weights.iter().all(|w| *w == 0.0) {
         return Err(wrong("all weights are 0: there would be nothing to learn".into()));
@@ -96,7 +99,7 @@ mod tests {
             ("class,weight\nant,1\nbee,-1\n", "line 3: `-1` is no weight"),
             ("class,weight\nant,1\nant,1\n", "line 3: the class `ant` has a weight already"),
             ("class,weight\nant,0\nbee,0\n", "all weights are 0"),
-            ("name,weight\nant,1\n", "not `class` here"),
+            ("name,weight\nant,1\n", "no column `class`"),
         ] {
             let e = read(text).unwrap_err().to_string();
             assert!(e.contains(fault) && e.contains("weights.csv"), "{e}");

@@ -95,7 +95,8 @@ impl MicroBatches {
             let seed = if i == 0 { seed } else { hash(seed, i as u64) };
             let (from, to) = (piece.start * len, piece.end * len);
             let mut take = |cpu: &Cpu, handed: Handed<'_>| gather(cpu, sum, &handed, share as f32, i > 0);
-            let (loss, logits) = self.stepper.sweep_into(&images[from..to], targets.part(piece.clone()), seed, &mut take)?;
+            let (loss, logits) =
+                self.stepper.sweep_into(&images[from..to], targets.part(piece.clone()), seed, &mut take)?;
             self.logits[piece.start * classes..piece.end * classes].copy_from_slice(logits);
             mean += share * loss;
             if !mean.is_finite() {

@@ -198,7 +198,11 @@ mod tests {
         let adamw = Demand { rule: Rule::named("adamw").unwrap(), scores: false, ..d }.need(Economy::NONE).unwrap();
         assert_eq!((adamw.optimizer, adamw.scoring), (2 * trained, 0));
         let clipped = Demand { clips: true, averages: true, ..d }.need(Economy::NONE).unwrap();
-        assert_eq!((clipped.gradients, clipped.average), (trained, need.parameters), "an average has the statistics too");
+        assert_eq!(
+            (clipped.gradients, clipped.average),
+            (trained, need.parameters),
+            "an average has the statistics too"
+        );
         let apart = Demand { parts: 3, ..d }.choose(usize::MAX).unwrap();
         assert_eq!(apart.economy.micro_batches, 3);
         let parts = d.need(Economy { recompute: false, micro_batches: 3 }).unwrap();

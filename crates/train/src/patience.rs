@@ -43,7 +43,8 @@ mod tests {
     fn the_rate_is_lowered_when_torch_lowers_it() {
         let losses = [1.0, 0.9, 0.95, 0.92, 0.91, 0.93, 0.899, 0.89999, 0.9, 0.91, 0.95, 0.5, 0.6, 0.6, 0.6];
         let mut plateau = Plateau::default();
-        let after: Vec<usize> = (1..).zip(losses).filter(|(_, l)| plateau.take(*l, 2)).map(|(epoch, _)| epoch).collect();
+        let after: Vec<usize> =
+            (1..).zip(losses).filter(|(_, l)| plateau.take(*l, 2)).map(|(epoch, _)| epoch).collect();
         assert_eq!((after.as_slice(), plateau.lowered), ([5, 10, 15].as_slice(), 3));
     }
 }

@@ -214,12 +214,15 @@ impl Config {
         }
         let accumulate = at_least_one("--accumulate", wishes.accumulate.unwrap_or(1))?;
         let batch = at_least_one("--batch", wishes.batch.unwrap_or_else(|| batch(images)))?;
-        let batch = batch.checked_mul(accumulate).ok_or_else(|| TrainError::Setting("--accumulate is too large".into()))?;
+        let batch =
+            batch.checked_mul(accumulate).ok_or_else(|| TrainError::Setting("--accumulate is too large".into()))?;
         if wishes.patience.is_some() && data.val.is_empty() {
             let why = "--patience asks for epochs that get no better on held-out images, and none are held out";
             return Err(TrainError::Setting(why.into()));
         }
-        if let Some(name) = wishes.no_decay.iter().find(|name| graph.clone().spare_from_decay(|n| n.contains(*name)) == 0) {
+        if let Some(name) =
+            wishes.no_decay.iter().find(|name| graph.clone().spare_from_decay(|n| n.contains(*name)) == 0)
+        {
             let why = format!("--no-decay: no parameter's name of {} holds `{name}`", architecture.name);
             return Err(TrainError::Setting(why));
         }

@@ -1,8 +1,8 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
 use crate::{
-    Average, Card, Checkpoint, Config, Curve, Decision, Emphasis, EpochRow, Evaluator, MicroBatches, PrecisionWish, Progress, RunDir, Schedule,
-    Score, Stepper, Tally, TrainError, Trained, choose_precision, precision_name,
+    Average, Card, Checkpoint, Config, Curve, Decision, Emphasis, EpochRow, Evaluator, MicroBatches, PrecisionWish,
+    Progress, RunDir, Schedule, Score, Stepper, Tally, TrainError, Trained, choose_precision, precision_name,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -379,7 +379,9 @@ impl<'a> Trainer<'a> {
         let (config, checked) = (self.job.config, self.precision == Precision::Bf16);
         let Some(half) = val.filter(|_| checked && config.precision == PrecisionWish::Auto) else { return Ok(val) };
         let mut full = self.evaluate_in_full()?;
-        let Some(exact) = score(self.job, &mut full, scored(self.average.as_ref(), &self.micro), watch)? else { return Ok(None) };
+        let Some(exact) = score(self.job, &mut full, scored(self.average.as_ref(), &self.micro), watch)? else {
+            return Ok(None);
+        };
         let decision = choose_precision(self.job.fast_in_bf16, Some([exact, half]));
         watch.precision(&decision);
         if decision.precision == Precision::Bf16 {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use striate_data::LoaderOptions;
 use striate_engine::{Parameters, Precision};
 use striate_kernels::Cpu;
-use striate_train::{Config, Curve, Model, RunDir, Rule};
+use striate_train::{Config, Curve, Model, Rule, RunDir};
 use support::{bits, config, digits, metrics, resume, run};
 
 /// A run with everything that there is.
@@ -58,7 +58,8 @@ fn an_average_lies_between_the_start_and_the_end() {
     let plain = config("lenet5", 3);
     let start = parameters(&run(&Config { learning_rate: 0.0, ..plain.clone() }, digits(), 2, 2, None).dir);
     let end = parameters(&run(&plain, digits(), 2, 2, None).dir);
-    let averaged = |decay: f64| parameters(&run(&Config { ema: Some(decay), ..plain.clone() }, digits(), 2, 2, None).dir);
+    let averaged =
+        |decay: f64| parameters(&run(&Config { ema: Some(decay), ..plain.clone() }, digits(), 2, 2, None).dir);
     // All of the newest is the newest, but for rounding; training itself does not see the average.
     assert!(distance(&averaged(0.0), &end) <= 1e-5 * distance(&start, &end));
     let late = averaged(0.9);

@@ -90,7 +90,9 @@ impl Pool {
             let file = |image: &Candidate| Sample::new(Source::File(image.file.clone()), image.label);
             let samples: Vec<Sample> = self.images.iter().map(file).collect();
             let mut keys = vec![None; samples.len()];
-            for (key, alike) in doctor::find_copies(&samples, true, &limits, options.workers, progress).iter().enumerate() {
+            for (key, alike) in
+                doctor::find_copies(&samples, true, &limits, options.workers, progress).iter().enumerate()
+            {
                 alike.iter().for_each(|&image| keys[image] = Some(key));
             }
             groups.join_alike(keys);

@@ -150,16 +150,8 @@ impl DataArgs {
             Some(_) => (None, Some(0.0)),
             None => (self.fold.or(held.fold), self.val_share.or(held.val_share)),
         };
-        let options = OpenOptions {
-            seed: held.seed,
-            val_share,
-            check,
-            fold,
-            clean,
-            group_column,
-            box_margin: margin,
-            ..given
-        };
+        let options =
+            OpenOptions { seed: held.seed, val_share, check, fold, clean, group_column, box_margin: margin, ..given };
         let data = DataSet::open(spec, &options, &Bar::new())?;
         warn(&data);
         let (Some(folds), Some(fold)) = (held.folds, held.fold) else { return Ok(data) };

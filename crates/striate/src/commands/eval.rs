@@ -2,7 +2,9 @@
 
 use super::data_args::{DataArgs, list};
 use super::results;
-use super::{Machine, PrecisionArgs, fast_in_bf16, must_fit_to_predict, print_json, print_line, print_table, write_text};
+use super::{
+    Machine, PrecisionArgs, fast_in_bf16, must_fit_to_predict, print_json, print_line, print_table, write_text,
+};
 use crate::figures::{percent, thousands};
 use crate::progress::{Bar, remark};
 use crate::report::{Scored, Subject, command_line, page};

@@ -117,4 +117,3 @@ pub fn bits(path: &Path) -> Vec<(String, Vec<u32>)> {
 pub fn metrics(rows: &[(EpochRow, bool)]) -> Vec<EpochRow> {
     rows.iter().map(|(row, _)| EpochRow { images_per_second: 0.0, seconds: 0.0, ..row.clone() }).collect()
 }
-
