@@ -369,8 +369,7 @@ impl<'a> Trainer<'a> {
 
     /// The score on the held-out images; `None` without any, or if it was stopped.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
-        let Trainer { job, evaluator, average, micro, .. } = self;
-        score(job, evaluator, scored(average.as_ref(), micro), watch)
+        score(self.job, &mut self.evaluator, scored(self.average.as_ref(), &self.micro), watch)
     }
 
     /// Where bf16 is to be checked: scores the held-out images in f32 too, and goes on in f32 if bf16 scored worse. Returns the
