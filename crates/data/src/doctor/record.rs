@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 
 /// One image as read.
 pub(super) struct Record {
-    /// The file's length; the pixels' where it is in memory.
+    /// The file's length; the pixels' where it is in memory or a box.
     pub(super) bytes: u64,
     pub(super) image: Result<Image, Trouble>,
 }
@@ -33,12 +33,12 @@ pub(super) struct Trouble {
 
 /// Reads an image once; its bytes and pixels are gone when this returns.
 pub(super) fn read(sample: &Sample, limits: Limits) -> Record {
-    let (bytes, image) = match &sample.source {
-        Source::File(path) => match std::fs::read(path) {
-            Ok(bytes) => (bytes.len() as u64, of_file(&bytes, limits)),
-            Err(error) => (0, Err(error.into())),
-        },
-        Source::Memory(..) => match sample.read(&limits) {
+    // Boxes of one picture share its file: each is judged by its own pixels.
+    let encoded = if matches!(sample.source, Source::Cut(_)) { Ok(None) } else { sample.source.encoded() };
+    let (bytes, image) = match encoded {
+        Ok(Some(bytes)) => (bytes.len() as u64, of_file(&bytes, limits)),
+        Err(error) => (0, Err(error.into())),
+        Ok(None) => match sample.read(&limits) {
             Ok(picture) => {
                 let mut content = Sha256::new();
                 content.update(picture.width.to_le_bytes());

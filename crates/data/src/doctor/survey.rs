@@ -7,12 +7,12 @@ use super::report::{Case, Place};
 use super::walk::Walk;
 use crate::data_set::{DataSet, Part};
 use crate::error::DataError;
-use crate::folders::{self, Layout};
+use crate::folders::{self, Entries, Layout};
 use crate::open::{self, Check, OpenOptions};
 use crate::progress::Silent;
 use crate::sample::{Sample, Source};
 use crate::split::Split;
-use crate::{cifar, idx};
+use crate::{cifar, idx, recognise};
 use std::path::{Path, PathBuf};
 
 /// An image of the data set.
@@ -61,7 +61,7 @@ pub(super) fn survey(spec: &str, options: &OpenOptions) -> Result<Survey, DataEr
     if path.is_dir() && spec != crate::digits::NAME {
         let top = folders::entries(path)?;
         if !top.files.iter().any(|file| idx::is_idx_name(file) || cifar::is_cifar_name(file)) {
-            return of_folder(path);
+            return of_any_folder(path, &top, options);
         }
     }
     let data = DataSet::open(spec, options, &Silent)?;
@@ -81,6 +81,20 @@ pub(super) fn opening(max_pixels: u64, workers: usize) -> OpenOptions {
     }
 }
 
+/// As opening recognises them: annotations first, and shards where no class folder holds an image.
+fn of_any_folder(path: &Path, top: &Entries, options: &OpenOptions) -> Result<Survey, DataError> {
+    if let Some(data) = recognise::open_annotated(path, top, options, &Silent)? {
+        return Ok(of_data_set(&data, path));
+    }
+    let survey = of_folder(path);
+    if survey.as_ref().map_or(true, |survey| survey.images.is_empty())
+        && let Some(data) = recognise::open_shards(path, top, options, &Silent)?
+    {
+        return Ok(of_data_set(&data, path));
+    }
+    survey
+}
+
 fn of_data_set(data: &DataSet, root: &Path) -> Survey {
     let parts = [(Part::Train, Some(&data.train)), (Part::Val, Some(&data.val)), (Part::Test, data.test.as_ref())];
     let samples = |(part, split): (Part, Option<&std::sync::Arc<Split>>)| {
@@ -90,7 +104,7 @@ fn of_data_set(data: &DataSet, root: &Path) -> Survey {
     let found = |(part, sample): (Part, Sample)| {
         let path = match &sample.source {
             Source::File(path) => relative(root, path),
-            Source::Memory(..) => sample.name(),
+            _ => sample.name(),
         };
         Found { path, part, sample }
     };
@@ -150,7 +164,7 @@ fn of_folder(root: &Path) -> Result<Survey, DataError> {
         images.extend(folder.files.into_iter().map(|file: PathBuf| Found {
             path: relative(root, &file),
             part: folder.part,
-            sample: Sample { source: Source::File(file), label },
+            sample: Sample::new(Source::File(file), label),
         }));
     }
     images.sort_by_key(|image| image.part);

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn names_are_told_below_the_data_sets_folder() {
         use striate_data::{Sample, Source};
-        let sample = |path: &str| Sample { source: Source::File(path.into()), label: 0 };
+        let sample = |path: &str| Sample::new(Source::File(path.into()), 0);
         let split = Split { samples: vec![sample("/d/a/1.jpg"), sample("photos/b/2.jpg"), sample("/e/3.jpg")] };
         let files = Files::Split(Arc::new(split), vec!["/d".into(), "photos".into()]);
         assert_eq!([0, 1, 2, 9].map(|i| files.name(i)), ["a/1.jpg", "b/2.jpg", "/e/3.jpg", ""]);
