@@ -1,6 +1,5 @@
 //! `striate doctor`: what is wrong with a data set, as text, JSON or a page with pictures, and a cleaning manifest.
 
-mod data_uri;
 mod object;
 mod page;
 mod section;

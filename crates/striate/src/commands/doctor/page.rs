@@ -3,6 +3,7 @@
 use super::section::{Pictures, section};
 use super::text::{figures, size_in_all, verdict};
 use crate::figures::thousands;
+use crate::page::escape;
 use crate::progress::Bar;
 use striate_data::{Report, Severity};
 
@@ -30,23 +31,6 @@ pub fn page(report: &Report, examples: usize, workers: usize, bar: &Bar) -> Stri
         env!("CARGO_PKG_VERSION")
     ));
     page
-}
-
-/// A text as it can stand in HTML, in attributes too.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.push('\u{FFFD}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 fn tiles(report: &Report) -> String {

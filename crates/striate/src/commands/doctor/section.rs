@@ -1,8 +1,7 @@
 //! One finding of the page, with pictures: single ones in rows, copies side by side.
 
-use super::data_uri;
-use super::page::escape;
 use crate::figures::thousands;
+use crate::page::{data_uri, escape};
 use crate::progress::Bar;
 use std::collections::BTreeMap;
 use striate_data::{Case, Fault, Finding, Place, Report, Thumbnail};
@@ -81,7 +80,7 @@ fn figure(place: &Place, detail: &str, fault: Fault, pictures: &Pictures) -> Str
     let frame = match thumbnail {
         Some(Thumbnail { width, height, jpeg }) => {
             let small = if *width.max(height) <= SMALL { " class=\"small\"" } else { "" };
-            format!("<div class=\"frame\"><img{small} src=\"{}\" alt=\"{path}\"></div>", data_uri::jpeg(jpeg))
+            format!("<div class=\"frame\"><img{small} src=\"{}\" alt=\"{path}\"></div>", data_uri("image/jpeg", jpeg))
         }
         None => "<div class=\"frame none\">cannot be shown</div>".to_owned(),
     };
