@@ -100,13 +100,3 @@ fn classes(report: &Report) -> String {
     };
     format!("<div class=\"card\"><h2>Classes</h2>{table}</div>\n")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_become_markup() {
-        assert_eq!(escape("<b> \"a\" & 'b'\u{1b}"), "&lt;b&gt; &quot;a&quot; &amp; &#39;b&#39;\u{FFFD}");
-    }
-}
