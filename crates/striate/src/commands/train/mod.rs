@@ -227,23 +227,24 @@ impl Args {
             return Ok(ExitCode::SUCCESS);
         }
         let cpu = self.machine.cpu()?;
-        let stop = stop_on_interrupt()?;
         if let (Some(file), Some(data)) = (&self.find_lr, &self.data) {
-            return self.find_rate(data, file, &cpu, &stop);
+            return self.find_rate(data, file, &cpu);
         }
         let plan = match (&self.resume, &self.data) {
             (Some(path), _) => self.go_on(path)?,
-            (None, Some(data)) if self.folds.is_some() => return self.run_folds(data, &cpu, &stop),
+            (None, Some(data)) if self.folds.is_some() => return self.run_folds(data, &cpu),
             (None, Some(data)) => self.begin(data)?,
             (None, None) => unreachable!("the command line asks for one of them"),
         };
+        // Until here an interrupt ends the program at once: nothing is lost.
+        let stop = stop_on_interrupt()?;
         let done = self.train(plan, &cpu, &stop)?;
         self.report(&done)?;
         Ok(if done.outcome.stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
     /// Trains on each fold in turn.
-    fn run_folds(&self, data: &str, cpu: &Arc<Cpu>, stop: &AtomicBool) -> Result<ExitCode> {
+    fn run_folds(&self, data: &str, cpu: &Arc<Cpu>) -> Result<ExitCode> {
         let count = self.folds.unwrap_or_default();
         let whole = self.data_args.open(data, self.seed, Some(0.0))?;
         let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
@@ -253,11 +254,12 @@ impl Args {
         Args::announce(&config, &sets[0])?;
         let budget = self.make_fit(&config, &sets[0], false)?;
         config.save(budget.choice.economy);
+        let stop = stop_on_interrupt()?;
         let folder = new_folder(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
         folds::run(&folder, sets, self.json, |fold, data| {
             let config = Config { fold: Some(fold), folds: Some(count), ..config.clone() };
             let plan = self.begin_run(data, config, budget.clone(), &folder, &format!("fold{fold}"))?;
-            self.train(plan, cpu, stop)
+            self.train(plan, cpu, &stop)
         })
     }
 

@@ -16,7 +16,7 @@ use striate_train::{Config, find_learning_rate};
 
 impl Args {
     /// Tries learning rates on the data and ends.
-    pub(super) fn find_rate(&self, data: &str, file: &Path, cpu: &Arc<Cpu>, stop: &AtomicBool) -> Result<ExitCode> {
+    pub(super) fn find_rate(&self, data: &str, file: &Path, cpu: &Arc<Cpu>) -> Result<ExitCode> {
         let data = self.data_args.open(data, self.seed, self.data_args.val_share)?;
         describe(&data);
         let mut config = Config::choose(&data, &self.wishes())?;
@@ -24,7 +24,7 @@ impl Args {
         let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
         config.measure(&data, limits, workers)?;
         let bar = Bar::new();
-        let test = find_learning_rate(&config, &data, cpu, workers, limits, stop, |step, steps| {
+        let test = find_learning_rate(&config, &data, cpu, workers, limits, &AtomicBool::new(false), |step, steps| {
             if step == 1 {
                 bar.begin("trying learning rates", u64::from(steps));
             }
