@@ -3,7 +3,6 @@
 
 use crate::{Config, Stepper, TrainError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use striate_data::{DataSet, Limits, Loader, LoaderOptions};
 use striate_engine::{Parameters, Scheme};
 use striate_kernels::{Cpu, hash};
@@ -43,7 +42,6 @@ pub fn find_learning_rate(
     cpu: &Arc<Cpu>,
     workers: usize,
     limits: Limits,
-    stop: &AtomicBool,
     mut hear: impl FnMut(u32, u32),
 ) -> Result<RateTest, TrainError> {
     let graph = Arc::new(config.graph(data.classes.len())?);
@@ -68,7 +66,7 @@ pub fn find_learning_rate(
         let mut loader = Loader::new(data.train.clone(), config.preprocessing.clone(), options);
         while let Some(batch) = loader.next() {
             let step = losses.len() as u32;
-            if step == STEPS || stop.load(Ordering::Relaxed) {
+            if step == STEPS {
                 return Ok(conclude(&losses));
             }
             if !batch.is_empty() {

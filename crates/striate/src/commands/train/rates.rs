@@ -10,7 +10,6 @@ use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use striate_kernels::Cpu;
 use striate_train::{Config, find_learning_rate};
 
@@ -24,7 +23,7 @@ impl Args {
         let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
         config.measure(&data, limits, workers)?;
         let bar = Bar::new();
-        let test = find_learning_rate(&config, &data, cpu, workers, limits, &AtomicBool::new(false), |step, steps| {
+        let test = find_learning_rate(&config, &data, cpu, workers, limits, |step, steps| {
             if step == 1 {
                 bar.begin("trying learning rates", u64::from(steps));
             }
