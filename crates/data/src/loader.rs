@@ -120,6 +120,7 @@ type Made = (usize, thread::Result<Batch>);
 
 /// An iterator over one epoch's batches. Dropping it early stops its threads.
 pub struct Loader {
+    /// Draws of samples, see [`balanced`].
     order: Vec<usize>,
     batch: usize,
     ahead: usize,
@@ -243,7 +244,8 @@ impl Loader {
 const ORDER: u64 = 1;
 
 /// As many samples as there are, of every class that has any equally many (but for one): whole rounds through its members,
-/// each in an order drawn anew.
+/// each in an order drawn anew. The rounds number the draws of a sample: of its `n`-th draw the entry is its index plus `n` times
+/// the number of all samples, so that it is changed otherwise than in the draws before.
 fn balanced(split: &Split, lots: &mut Lots) -> Vec<usize> {
     let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (index, sample) in split.samples.iter().enumerate() {
@@ -258,7 +260,7 @@ fn balanced(split: &Split, lots: &mut Lots) -> Vec<usize> {
             if place == 0 {
                 lots.shuffle(&mut members);
             }
-            order.push(members[place]);
+            order.push(members[place] + taken / members.len() * split.len());
         }
     }
     order
@@ -342,8 +344,9 @@ impl Maker {
     }
 
     /// Appends one sample, or its failure.
-    fn add(&self, index: usize, piece: &mut Batch) {
+    fn add(&self, draw: usize, piece: &mut Batch) {
         let LoaderOptions { seed, epoch, augment, limits, timed, .. } = &self.options;
+        let index = draw % self.split.len();
         let sample = &self.split.samples[index];
         let mut watch = StageWatch::start(*timed);
         let read = sample.read(limits);
@@ -356,12 +359,12 @@ impl Maker {
             }
         };
         let mut fitted = match augment {
-            Some(augment) => augment.fit(&self.preprocessing, &picture, *seed, *epoch, index),
+            Some(augment) => augment.fit(&self.preprocessing, &picture, *seed, *epoch, draw),
             None => self.preprocessing.fit(&picture),
         };
         watch.lap(&mut piece.times.fit);
         if let Some(augment) = augment {
-            fitted = augment.apply(fitted, *seed, *epoch, index);
+            fitted = augment.apply(fitted, *seed, *epoch, draw);
         }
         watch.lap(&mut piece.times.augment);
         let start = piece.images.len();

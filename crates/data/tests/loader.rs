@@ -83,6 +83,44 @@ fn windows_and_mixing_depend_on_seed_epoch_and_batch_only() {
 }
 
 #[test]
+fn balanced_epochs_draw_classes_alike_and_change_repeated_images() {
+    // 100 zeros, 10 ones and 3 twos.
+    let all = digits();
+    let of = |label: u32, n: usize| all.samples.iter().filter(move |s| s.label == label).take(n).cloned();
+    let split = Arc::new(Split { samples: of(0, 100).chain(of(1, 10)).chain(of(2, 3)).collect() });
+    let with = |workers, epoch| {
+        let augment = Some(Augment::parse("erase=1", Subject::Drawing, 8).unwrap());
+        let options = LoaderOptions {
+            batch: 9,
+            shuffle: true,
+            balanced: true,
+            seed: 5,
+            epoch,
+            augment,
+            workers,
+            ..Default::default()
+        };
+        load(&split, options)
+    };
+    let one = with(1, 1);
+    assert!(with(3, 1) == one && with(1, 2) != one, "any number of workers, and another order in each epoch");
+    let mut drawn = vec![Vec::new(); split.len()];
+    for batch in &one {
+        for (i, &index) in batch.indices.iter().enumerate() {
+            assert_eq!(batch.labels[i], split.samples[index].label);
+            drawn[index].push(&batch.images[i * 64..][..64]);
+        }
+    }
+    let times = |range: std::ops::Range<usize>| drawn[range].iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(times(0..113).iter().sum::<usize>(), 113, "an epoch is as long as ever");
+    assert!(times(0..100).iter().all(|n| *n <= 1) && times(0..100).iter().sum::<usize>() == 37);
+    assert!(times(100..110).iter().all(|n| (3..=4).contains(n)), "whole rounds: {:?}", times(100..110));
+    assert!(times(110..113).iter().all(|n| (12..=13).contains(n)), "{:?}", times(110..113));
+    // Of two dozen noisy rectangles hardly two are alike.
+    assert!(drawn[110].windows(2).all(|pair| pair[0] != pair[1]), "each time another change");
+}
+
+#[test]
 fn an_epoch_holds_every_image_once_in_its_own_order() {
     let split = digits();
     let order = |shuffle, epoch| -> Vec<usize> {
