@@ -194,7 +194,9 @@ fn residuals_and_outputs_may_be_kept_for_different_images() {
     // Images that differ by much more than rounding.
     let mut x = noise(7, batch * graph.input().shape.len());
     for (i, image) in x.chunks_exact_mut(graph.input().shape.len()).enumerate() {
-        image.iter_mut().for_each(|v| *v *= 1.0 + (i % 7) as f32 + (i / 50) as f32);
+        for v in image {
+            *v *= 1.0 + (i % 7) as f32 + (i / 50) as f32;
+        }
     }
     let logits = |request: &Request| {
         let mut session = Session::new(graph.clone(), cpu.clone(), request).unwrap();

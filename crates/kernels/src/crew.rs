@@ -119,7 +119,9 @@ impl Crew {
             return;
         }
         let taken = &self.shares[..takers];
-        taken.iter().for_each(|taken| taken.0.store(0, Ordering::Relaxed));
+        for taken in taken {
+            taken.0.store(0, Ordering::Relaxed);
+        }
         let job = Job { work, pieces, taken, panic: Mutex::new(None) };
         self.shared.open(&job);
         for worker in &self.workers[..takers - 1] {
