@@ -82,7 +82,7 @@ pub use region::{Annotated, Cut, Region};
 pub use sample::{MemoryImages, Sample, Source, TarEntry};
 pub use split::Split;
 pub use splitting::{
-    Alike, GroupPattern, Groups, Place, SplitFault, SplitImage, SplitInto, SplitOptions, Splitting, Verification,
+    GroupPattern, Groups, Portion, SplitFault, SplitImage, SplitInto, SplitOptions, Splitting, Verification,
     split, verify, write_manifest,
 };
 pub use stages::StageTimes;

@@ -134,6 +134,7 @@ impl<'a> Targets<'a> {
     ///
     /// # Panics
     /// If there are no such rows.
+    #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Targets<'a> {
         let mixed = self.mixed.map(|(second, share)| (&second[rows.clone()], share));
         Targets { labels: &self.labels[rows], mixed, ..*self }
@@ -212,7 +213,9 @@ pub fn cross_entropy(cpu: &Cpu, logits: &[f32], classes: usize, targets: Targets
             }
             if class_weights.is_some() {
                 let total = own.iter().map(|(_, t)| t).sum::<f32>() + spread_sum;
-                dlogits.iter_mut().for_each(|d| *d *= total);
+                for d in dlogits.iter_mut() {
+                    *d *= total;
+                }
             }
             for (class, t) in own {
                 dlogits[class] -= t;

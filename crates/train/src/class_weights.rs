@@ -18,7 +18,9 @@ pub(crate) fn class_weights(wish: &str, data: &DataSet) -> Result<Vec<f64>, Trai
         "none" => Ok(Vec::new()),
         "balanced" => {
             let mut counts = vec![0usize; data.classes.len()];
-            data.train.samples.iter().for_each(|sample| counts[sample.label as usize] += 1);
+            for sample in &data.train.samples {
+                counts[sample.label as usize] += 1;
+            }
             Ok(balanced(&counts))
         }
         path => from_table(Path::new(path), &data.classes),

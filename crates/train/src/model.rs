@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::Preprocessing;
-use striate_engine::{Parameters, Tensors};
+use striate_engine::{Parameters, Precision, Tensors};
 use striate_graph::Graph;
 use striate_weights::{ModelFile, TensorRef, write_model};
 

@@ -66,6 +66,10 @@ fn fault(error: &DecodeError) -> Fault {
         DecodeError::TooLarge { .. } => Fault::TooLarge,
         DecodeError::Truncated { .. } => Fault::Truncated,
         DecodeError::Unsupported { .. } => Fault::Unsupported,
-        DecodeError::Io(_) | DecodeError::NoPixels { .. } | DecodeError::Broken { .. } => Fault::Damaged,
+        DecodeError::Io(_)
+        | DecodeError::NoPixels { .. }
+        | DecodeError::Broken { .. }
+        | DecodeError::OutsidePicture { .. }
+        | DecodeError::OtherSize { .. } => Fault::Damaged,
     }
 }

@@ -12,7 +12,7 @@ mod verify;
 
 pub use groups::{GroupPattern, Groups};
 pub use manifest::write_manifest;
-pub use outcome::{Place, SplitImage, Splitting};
+pub use outcome::{Portion, SplitImage, Splitting};
 pub use verify::{SplitFault, Verification, verify};
 
 pub(crate) use stratify::{Division, Roles};
@@ -90,8 +90,8 @@ impl SplitInto {
     }
 
     /// The places that images are put into, with the share of each.
-    fn places(self) -> Vec<Place> {
-        let place = |name: &str, part, fold, share| Place { name: name.to_owned(), part, fold, share: Some(share) };
+    fn places(self) -> Vec<Portion> {
+        let place = |name: &str, part, fold, share| Portion { name: name.to_owned(), part, fold, share: Some(share) };
         let mut places = match self {
             Self::Parts { val, test } => {
                 let train = place("train", Part::Train, None, 1.0 - val - test);

@@ -11,7 +11,7 @@ pub struct Splitting {
     /// The classes' names; [`SplitImage::label`] is an index into them.
     pub classes: Vec<String>,
     /// Where images went; [`SplitImage::place`] is an index into them. Each has an image at least.
-    pub places: Vec<Place>,
+    pub places: Vec<Portion>,
     /// The images in the order of their paths.
     pub images: Vec<SplitImage>,
     /// What a person should know, a sentence each.
@@ -22,7 +22,7 @@ pub struct Splitting {
 
 /// A part or a fold.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct Portion {
     /// `train`, `val`, `test` or `fold 1`.
     pub name: String,
     /// What it is for. Of folds, the first is the validation part.
@@ -80,7 +80,7 @@ impl Splitting {
         let (counts, sizes) = (self.counts(), self.sizes());
         let share = |n: usize, all: usize| n as f64 / all.max(1) as f64;
         let all: usize = sizes.iter().sum();
-        let of_place = |(place, counts): (&Place, &Vec<usize>)| {
+        let of_place = |(place, counts): (&Portion, &Vec<usize>)| {
             place.share?;
             let images: usize = counts.iter().sum();
             let off = |class: usize| (share(counts[class], images) - share(sizes[class], all)).abs();

@@ -93,7 +93,9 @@ impl Pool {
             for (key, alike) in
                 doctor::find_copies(&samples, true, &limits, options.workers, progress).iter().enumerate()
             {
-                alike.iter().for_each(|&image| keys[image] = Some(key));
+                for &image in alike {
+                    keys[image] = Some(key);
+                }
             }
             groups.join_alike(keys);
         }

@@ -143,7 +143,7 @@ impl Args {
 
     fn summary(&self, split: &Splitting) -> Value {
         let (counts, groups, off) = (split.counts(), split.groups(), split.off());
-        let part = |(i, place): (usize, &striate_data::Place)| {
+        let part = |(i, place): (usize, &striate_data::Portion)| {
             let classes: serde_json::Map<_, _> =
                 split.classes.iter().zip(&counts[i]).map(|(class, n)| (class.clone(), json!(n))).collect();
             json!({
