@@ -82,7 +82,7 @@ pub use region::{Annotated, Cut, Region};
 pub use sample::{MemoryImages, Sample, Source, TarEntry};
 pub use split::Split;
 pub use splitting::{
-    GroupPattern, Groups, Portion, SplitFault, SplitImage, SplitInto, SplitOptions, Splitting, Verification,
-    split, verify, write_manifest,
+    GroupPattern, Groups, Portion, SplitFault, SplitImage, SplitInto, SplitOptions, Splitting, Verification, split,
+    verify, write_manifest,
 };
 pub use stages::StageTimes;

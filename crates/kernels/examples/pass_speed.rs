@@ -169,7 +169,13 @@ impl Bench {
         let (logits, mut dlogits) = (random(1, rows * classes), random(2, rows * classes));
         let labels: Vec<u32> = (0..rows).map(|row| (row * 7 % classes) as u32).collect();
         self.pass(&format!("{rows}x{classes}"), "cross-entropy", 2.0, rows * classes, || {
-            cross_entropy(&self.cpu, &logits, classes, Targets { smoothing: 0.1, ..Targets::single(&labels) }, &mut dlogits);
+            cross_entropy(
+                &self.cpu,
+                &logits,
+                classes,
+                Targets { smoothing: 0.1, ..Targets::single(&labels) },
+                &mut dlogits,
+            );
         });
     }
 }
