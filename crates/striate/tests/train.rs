@@ -29,7 +29,8 @@ fn a_run_leaves_what_is_documented() {
     let mut left = names(&run);
     let events = left.remove(left.iter().position(|name| name.starts_with("events.out.tfevents.")).unwrap());
     assert!(events.ends_with(".striate"), "{events}");
-    let (notes, tables) = (["MODEL_CARD.md", "config.toml"], ["confusion.csv", "metrics.csv", "predictions.csv"]);
+    let (notes, tables) =
+        (["MODEL_CARD.md", "checkpoint", "config.toml"], ["confusion.csv", "metrics.csv", "predictions.csv"]);
     assert_eq!(left, [&notes[..], &tables, &["report.html", "run.json", "weights"]].concat());
     assert_eq!(names(&run.join("weights")), ["best.safetensors", "last.safetensors"]);
     let config = fs::read_to_string(run.join("config.toml")).unwrap();

@@ -21,7 +21,7 @@ fn everything(model: &str) -> Config {
         ema: Some(0.95),
         clip_norm: Some(1.0),
         micro_batches: 3,
-        no_decay: vec!["fc".into()],
+        no_decay: vec![if model == "lenet5" { "f6" } else { "fc" }.into()],
         schedule: Curve::Plateau { factor: 0.5, patience: 0 },
         ..config(model, 3)
     }

@@ -28,7 +28,7 @@ use striate_kernels::Cpu;
 use striate_train::{Config, Job, Wishes, new_folder};
 
 /// What a run that goes on has from its configuration.
-const RUN_OPTIONS: [&str; 39] = [
+const RUN_OPTIONS: [&str; 38] = [
     "data",
     "model",
     "batch",
@@ -58,7 +58,6 @@ const RUN_OPTIONS: [&str; 39] = [
     "clean",
     "box_margin",
     "group_column",
-    "recompute",
     "find_lr",
     "label_smoothing",
     "class_weights",
@@ -70,7 +69,7 @@ const RUN_OPTIONS: [&str; 39] = [
     "no_decay",
 ];
 
-/// Train a network on a folder of images, a table of them, shards, boxes, or on the built-in digits
+/// Train a network on your images, or on the built-in digits
 #[derive(clap::Args)]
 #[command(after_help = "\
 DATA is told by its content:

@@ -72,7 +72,7 @@ impl Args {
         job: &Job<'_>,
         run: &RunDir,
     ) -> Result<()> {
-        let part = Part::judging(job.data, &job.config.data);
+        let part = Part::judging(job.data, self.data.as_deref().unwrap_or(&job.config.data));
         let (scored, ..) = part.score(evaluator, model, &self.data_args.loading())?;
         let run = Run::read(run.path())?;
         let limits = self.data_args.limits();
