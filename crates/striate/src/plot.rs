@@ -47,16 +47,18 @@ const FEW: f64 = 12.0;
 /// Ticks on a logarithmic axis, about.
 const TICKS: f64 = 8.0;
 
-/// Panels in two columns with one legend, as an SVG document, under a title if there is one. `names` are the lines'.
+/// Panels in two columns (one, of a single panel) with one legend, as an SVG document, under a title if there is one. `names`
+/// are the lines'.
 pub fn figure(title: &str, names: &[String], panels: &[Panel]) -> String {
-    let rows = panels.len().div_ceil(2);
+    let columns = panels.len().clamp(1, 2);
+    let rows = panels.len().div_ceil(columns);
     let entries = names.iter().enumerate().map(|(i, name)| LegendEntry {
         label: name.clone(),
         color: COLOURS[i % COLOURS.len()].into(),
         shape: LegendShape::Marker(MARKERS[i % MARKERS.len()]),
         dasharray: None,
     });
-    let plain = Figure::new(rows, 2);
+    let plain = Figure::new(rows, columns);
     let figure = if title.is_empty() { plain } else { plain.with_title(title).with_title_size(18) };
     let scene = figure
         .with_plots(panels.iter().map(plots).collect())
