@@ -17,6 +17,11 @@ at_least "accuracy on the held-out digits" "$(field accuracy "$trained")" 0.975
 model=runs/train/lenet5/weights/best.safetensors
 [ -s "$model" ] && [ -s runs/train/lenet5/config.toml ] || fail "the run's files are missing"
 
+for file in report.html MODEL_CARD.md confusion.csv predictions.csv; do
+    [ -s "runs/train/lenet5/$file" ] || fail "the run has no $file"
+done
+"$striate" runs --json | grep -q '"state":"finished"' || fail "the run is not listed as finished"
+
 scored="$("$striate" eval "$model" digits --json | tail -1)"
 [ "$(field accuracy "$scored")" = "$(field accuracy "$trained")" ] || fail "eval and train disagree: $scored $trained"
 

@@ -9,19 +9,38 @@ use std::sync::Arc;
 
 /// A part's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
+pub enum Part {
+    /// What is trained on.
     Train,
+    /// What epochs and settings are chosen by.
     Val,
+    /// What is tested with at the very end.
     Test,
 }
 
 impl Part {
-    pub(crate) fn name(self) -> &'static str {
+    /// `train`, `val` or `test`.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Val => "val",
             Self::Test => "test",
         }
+    }
+
+    /// The part that is called so, in any case.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name.to_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "val" | "valid" | "validation" => Some(Self::Val),
+            "test" | "testing" => Some(Self::Test),
+            _ => None,
+        }
+    }
+
+    /// The part of which a file's name has the word: `train-00000-of-00001`, `instances_val2017`.
+    pub(crate) fn in_name(name: &str) -> Option<Self> {
+        name.split(|c: char| !c.is_alphabetic()).find_map(Self::named)
     }
 }
 
@@ -39,6 +58,16 @@ pub enum SourceKind {
     Idx,
     /// CIFAR's binary files.
     CifarBinary,
+    /// A table of paths and labels: CSV, TSV, JSON lines.
+    Table,
+    /// Tar shards with images and labels side by side (`WebDataset`).
+    TarShards,
+    /// Parquet files with images in a column.
+    Parquet,
+    /// The boxes of PASCAL VOC's annotations.
+    VocBoxes,
+    /// The boxes of COCO's annotations.
+    CocoBoxes,
 }
 
 /// What the images are like, for choosing a network's input.
@@ -57,12 +86,14 @@ pub struct Typical {
 pub struct DataSet {
     /// A short name: the folder's, or `digits`.
     pub name: String,
-    /// The classes' names; a label is an index into them. Sorted where they come from folders.
+    /// The classes' names; a label is an index into them. In the source's order where it declares one, else sorted.
     pub classes: Vec<String>,
     /// What is trained on.
     pub train: Arc<Split>,
     /// What epochs and settings are chosen by; drawn from the training images if the source has no such part.
     pub val: Arc<Split>,
+    /// Whether `val` was drawn from the training images, since the source has no such part.
+    pub val_drawn: bool,
     /// What is tested with at the very end, if the source has such a part.
     pub test: Option<Arc<Split>>,
     /// Image files that cannot be used.
@@ -84,8 +115,11 @@ pub struct DataSet {
 impl DataSet {
     /// Opens `digits`, or the folder or file at a path, and checks its images.
     ///
-    /// Understood are `{train,val,test}/<class>/*`, `<class>/*`, MNIST's IDX files and CIFAR's binary ones; a validation
-    /// part is drawn from the training images, class by class, where there is none.
+    /// Understood are `{train,val,test}/<class>/*`, `<class>/*`, tables of paths and labels (CSV, TSV, JSON lines), tar
+    /// shards (`WebDataset`), Parquet files with images, the boxes of VOC's and COCO's annotations, MNIST's IDX files and
+    /// CIFAR's binary ones. Several shards are named by a pattern, `shards/train-*.tar` or `train-{000..099}.tar`. A
+    /// validation part is drawn from the training images, class by class and with copies and groups kept whole, where there
+    /// is none.
     ///
     /// # Errors
     /// [`DataError`], with what to do about it.

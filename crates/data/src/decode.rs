@@ -7,6 +7,7 @@
 //! * A file that is cut short is an error, also where a lenient decoder would fill in grey.
 
 use crate::picture::Picture;
+use crate::stored::{self, Stored};
 use crate::{jpeg, truncation};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, error::ImageError, metadata::Orientation};
 use std::io::Cursor;
@@ -107,6 +108,27 @@ pub enum DecodeError {
         /// The variant.
         what: String,
     },
+    /// A box of a picture lies beyond it.
+    #[error("lies outside of its picture of {width}×{height} pixels")]
+    OutsidePicture {
+        /// The picture's width.
+        width: u32,
+        /// The picture's height.
+        height: u32,
+    },
+    /// A box was drawn in a picture of another size, so it would be cut out in the wrong place.
+    #[error(
+        "is in a picture of {width}×{height} pixels, but the annotation is made for {}×{}; correct the annotation",
+        declared.0, declared.1
+    )]
+    OtherSize {
+        /// The picture's width.
+        width: u32,
+        /// The picture's height.
+        height: u32,
+        /// The width and height that the annotation declares.
+        declared: (u32, u32),
+    },
     /// The file breaks its format.
     #[error("is a damaged {format} file: {detail}")]
     Broken {
@@ -147,11 +169,21 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, DecodeError> {
 /// # Errors
 /// See [`DecodeError`]. Bytes can never cause a panic.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+    decode_noting(bytes, *limits).map(|(picture, _)| picture)
+}
+
+/// Decodes a whole file's bytes, and tells what the picture does not show of how it was stored.
+pub(crate) fn decode_noting(bytes: &[u8], limits: Limits) -> Result<(Picture, Stored), DecodeError> {
     let format = tell_format(bytes)?;
     contain(name_of(format), || match format {
-        ImageFormat::Jpeg => jpeg::decode(bytes, *limits),
-        _ => decode_with_image(bytes, format, *limits),
+        ImageFormat::Jpeg => jpeg::decode(bytes, limits),
+        _ => decode_with_image(bytes, format, limits),
     })
+}
+
+/// Whether bytes, of which the first 64 are enough, begin like an image that is read here.
+pub(crate) fn begins_like_an_image(bytes: &[u8]) -> bool {
+    tell_format(bytes).is_ok()
 }
 
 /// Reads the header only: format, size, channels. `bytes` may be the beginning of the file.
@@ -228,12 +260,15 @@ fn open(bytes: &[u8], format: ImageFormat, limits: Limits) -> Result<impl ImageD
     Ok(decoder)
 }
 
-fn decode_with_image(bytes: &[u8], format: ImageFormat, limits: Limits) -> Result<Picture, DecodeError> {
+fn decode_with_image(bytes: &[u8], format: ImageFormat, limits: Limits) -> Result<(Picture, Stored), DecodeError> {
     let mut decoder = open(bytes, format, limits)?;
     truncation::check(bytes, format)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let cmyk = stored::is_cmyk(decoder.original_color_type());
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| explain(format, error))?;
-    to_picture(decoded, name_of(format)).map(|picture| picture.upright(orientation))
+    let peculiarities = stored::peculiarities(bytes, format, &decoded, cmyk);
+    let picture = to_picture(decoded, name_of(format))?;
+    Ok((picture.upright(orientation), Stored { format: name_of(format), orientation, peculiarities }))
 }
 
 fn explain(format: ImageFormat, error: ImageError) -> DecodeError {

@@ -121,6 +121,14 @@ pub enum DataError {
         /// The values that can be.
         expected: &'static str,
     },
+    /// A pattern that is to name the groups of images cannot.
+    #[error("the pattern '{pattern}' {problem}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it, as a verb and the rest.
+        problem: String,
+    },
     /// None of the images that were tried could be read.
     #[error("none of {tried} images could be read; the first: {first}")]
     NoneReadable {
@@ -135,12 +143,16 @@ pub enum DataError {
 const LAYOUTS: &str = "Understood are:\n  \
     FOLDER/train/<class>/*.jpg, with val/ (or valid/, validation/) and test/ beside train/ if there are any\n  \
     FOLDER/<class>/*.jpg, from which a validation part is drawn\n  \
+    a table of paths and labels: CSV, TSV or JSON lines with path and label (and split, group, fold, sha256)\n  \
+    tar shards with images and .cls, .json or .txt of the same names (WebDataset), one file, a folder or 'a-*.tar'\n  \
+    Parquet files with image and label (Hugging Face), one file, a folder or a pattern\n  \
+    a folder with VOC's Annotations and JPEGImages, or COCO's annotations: each box is a picture\n  \
     a folder with MNIST's files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…; .gz or not)\n  \
     a folder with CIFAR-10's binary files (data_batch_1.bin, …, test_batch.bin; .gz or not)\n  \
     digits, the built-in set\n\
     Images are JPEG, PNG, BMP, GIF, TIFF, WebP or PNM files.";
 
-fn did_you_mean(near: &[String]) -> String {
+pub(crate) fn did_you_mean(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::data_set::{Part, SourceKind};
 use crate::error::{DataError, counted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,7 @@ pub(crate) struct Ignored {
 }
 
 /// A folder's direct content, sorted; hidden folders are left out.
+#[derive(Default)]
 pub(crate) struct Entries {
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) files: Vec<PathBuf>,
@@ -70,47 +71,86 @@ pub(crate) fn real_path(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn is_hidden(path: &Path) -> bool {
+pub(crate) fn is_hidden(path: &Path) -> bool {
     let name = name(path);
     name.starts_with('.') || name == "__MACOSX"
 }
 
-fn extension(path: &Path) -> String {
+/// What stands behind the last dot, in lower case.
+pub(crate) fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-fn is_image(path: &Path) -> bool {
+/// Whether a file's name is of an image that is read.
+pub(crate) fn is_image(path: &Path) -> bool {
     !is_hidden(path) && IMAGE.contains(&extension(path).as_str())
 }
 
-fn part(path: &Path) -> Option<Part> {
-    match name(path).to_lowercase().as_str() {
-        "train" | "training" => Some(Part::Train),
-        "val" | "valid" | "validation" => Some(Part::Val),
-        "test" | "testing" => Some(Part::Test),
-        _ => None,
+/// Whether a file's name is of an image of a kind that is not read.
+pub(crate) fn is_other_image(path: &Path) -> bool {
+    !is_hidden(path) && OTHER_IMAGE.contains(&extension(path).as_str())
+}
+
+/// The part that a folder's name stands for.
+pub(crate) fn part(path: &Path) -> Option<Part> {
+    Part::named(&name(path))
+}
+
+/// All images below a folder at any depth, sorted. What links in circles is walked once.
+pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut images = Vec::new();
+    let (mut to_do, mut seen) = (vec![folder.to_owned()], HashSet::new());
+    while let Some(folder) = to_do.pop() {
+        if seen.insert(real_path(&folder)) {
+            let inside = entries(&folder)?;
+            images.extend(inside.files.into_iter().filter(|file| is_image(file)));
+            to_do.extend(inside.folders);
+        }
+    }
+    images.sort();
+    Ok(images)
+}
+
+/// How a folder is laid out.
+pub(crate) struct Layout<'a> {
+    /// Whether its folders are parts, else classes.
+    pub(crate) by_parts: bool,
+    /// The folders that are named as parts, whether they are or not.
+    pub(crate) parts: Vec<(Part, &'a PathBuf)>,
+    train_has_folders: bool,
+}
+
+impl<'a> Layout<'a> {
+    /// By the folders at the top.
+    pub(crate) fn of(top: &'a Entries) -> Result<Self, DataError> {
+        let parts: Vec<(Part, &PathBuf)> = top.folders.iter().filter_map(|f| part(f).map(|part| (part, f))).collect();
+        let only_parts = !parts.is_empty() && parts.len() == top.folders.len();
+        let train = parts.iter().find(|(part, _)| *part == Part::Train);
+        let train_has_folders = match train {
+            Some((_, folder)) => !entries(folder)?.folders.is_empty(),
+            None => false,
+        };
+        Ok(Self { by_parts: train_has_folders || only_parts, parts, train_has_folders })
+    }
+
+    /// Refuses parts that contradict each other.
+    pub(crate) fn check(&self, root: &Path) -> Result<(), DataError> {
+        if self.by_parts { check_parts(root, &self.parts, self.train_has_folders) } else { Ok(()) }
     }
 }
 
 /// Lists `root` by whichever layout it has.
 pub(crate) fn list(root: &Path, top: &Entries) -> Result<Listing, DataError> {
-    let parts: Vec<(Part, &PathBuf)> = top.folders.iter().filter_map(|f| part(f).map(|part| (part, f))).collect();
-    let only_parts = !parts.is_empty() && parts.len() == top.folders.len();
-    let train = parts.iter().find(|(part, _)| *part == Part::Train);
-    let train_has_folders = match train {
-        Some((_, folder)) => !entries(folder)?.folders.is_empty(),
-        None => false,
-    };
-    let by_parts = train_has_folders || only_parts;
-    let kind = if by_parts { SourceKind::SplitFolders } else { SourceKind::ClassFolders };
+    let layout = Layout::of(top)?;
+    layout.check(root)?;
+    let kind = if layout.by_parts { SourceKind::SplitFolders } else { SourceKind::ClassFolders };
     let mut listing = Listing { kind, folders: Vec::new(), ignored: Ignored::default(), warnings: Vec::new() };
-    if by_parts {
-        check_parts(root, &parts, train_has_folders)?;
+    if layout.by_parts {
         for folder in top.folders.iter().filter(|folder| part(folder).is_none()) {
             listing.warnings.push(format!("{} was passed over: it is neither train, val nor test", folder.display()));
         }
         listing.pass_over(root, &top.files);
-        for (part, folder) in parts {
+        for (part, folder) in layout.parts {
             let inside = entries(folder)?;
             listing.pass_over(folder, &inside.files);
             listing.add_classes(part, &inside.folders)?;
@@ -148,6 +188,10 @@ fn check_parts(root: &Path, parts: &[(Part, &PathBuf)], train_has_folders: bool)
 }
 
 impl Listing {
+    pub(crate) fn has_images(&self) -> bool {
+        self.folders.iter().any(|folder| !folder.files.is_empty())
+    }
+
     /// Counts files outside class folders; images among them are worth a warning.
     fn pass_over(&mut self, folder: &Path, files: &[PathBuf]) {
         let images = files.iter().filter(|file| is_image(file)).count();
@@ -200,9 +244,8 @@ impl Listing {
 impl Ignored {
     fn add(&mut self, file: &Path) {
         self.files += 1;
-        let extension = extension(file);
-        if !is_hidden(file) && OTHER_IMAGE.contains(&extension.as_str()) {
-            *self.other_images.entry(extension).or_default() += 1;
+        if is_other_image(file) {
+            *self.other_images.entry(extension(file)).or_default() += 1;
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::decode::{DecodeError, Header, Limits};
 use crate::picture::Picture;
+use crate::stored::{Peculiarity, Stored};
 use image::metadata::Orientation;
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::{JpegDecoder, errors::DecodeErrors};
@@ -17,7 +18,7 @@ pub(crate) fn probe(bytes: &[u8], limits: Limits) -> Result<Header, DecodeError>
 }
 
 /// Decodes a whole file and turns it upright.
-pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Picture, DecodeError> {
+pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<(Picture, Stored), DecodeError> {
     let (mut decoder, header) = open(bytes, limits)?;
     find_end_of_image(bytes)?;
     let pixels = decoder.decode().map_err(explain)?;
@@ -27,8 +28,11 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Picture, DecodeErro
         return Err(DecodeError::Broken { format: FORMAT, detail });
     }
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    let cmyk = matches!(decoder.input_colorspace(), Some(ColorSpace::CMYK | ColorSpace::YCCK));
+    let peculiarities = if cmyk { vec![Peculiarity::Cmyk] } else { Vec::new() };
     let picture = Picture { width: header.width, height: header.height, channels: header.channels, pixels };
-    Ok(picture.upright(orientation.unwrap_or(Orientation::NoTransforms)))
+    Ok((picture.upright(orientation), Stored { format: FORMAT, orientation, peculiarities }))
 }
 
 /// Reads the headers, checks the size and sets the colours to come out: grey stays grey, all else becomes RGB.

@@ -1,6 +1,7 @@
 //! Images in: decoding, data sets, splits, augmentation and batches.
 //!
-//! A [`DataSet`] is opened from a folder, from IDX or CIFAR files, or from the digits built into the library.
+//! A [`DataSet`] is opened from a folder, from a table, shards or annotations, from IDX or CIFAR files, or from the digits
+//! built into the library.
 //! A [`Preprocessing`] says how a decoded [`Picture`] becomes a network's input; it travels inside the model file.
 //! A [`Loader`] decodes, augments and preprocesses ahead of the network and yields [`Batch`]es.
 //!
@@ -19,13 +20,21 @@
 //! # Ok::<(), striate_data::DataError>(())
 //! ```
 
+mod assemble;
 mod augment;
 mod bytes;
 mod check;
 mod cifar;
+mod class_names;
+mod clean;
+mod coco;
+mod columns;
+mod content;
 mod data_set;
 mod decode;
 mod digits;
+mod doctor;
+mod encode;
 mod error;
 mod fingerprint;
 mod fit;
@@ -37,27 +46,43 @@ mod loader;
 mod mean_std;
 mod memory;
 mod open;
+mod parquet;
+mod pattern;
 mod picture;
 mod preprocess;
 mod progress;
+mod recognise;
+mod region;
 mod sample;
 mod seeded;
+mod shards;
 mod split;
+mod splitting;
 mod stages;
+mod stored;
+mod table;
 mod truncation;
+mod voc;
 mod workers;
 
-pub use augment::{Augment, Step};
-pub use data_set::{DataSet, SourceKind, Typical};
+pub use augment::{Augment, AugmentError, Border, Mix, Mixed, Step, Subject, Way};
+pub use data_set::{DataSet, Part, SourceKind, Typical};
 pub use decode::{DecodeError, Header, Limits, decode, probe, read};
+pub use doctor::{Case, ClassCount, Fault, Figures, Finding, Place, Report, Severity, Thumbnail, examine, find_copies};
 pub use error::{DataError, LeftOut};
 pub use fit::Fit;
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use mean_std::mean_std;
 pub use open::{Check, OpenOptions};
+pub use parquet::Images as ParquetImages;
 pub use picture::Picture;
 pub use preprocess::Preprocessing;
 pub use progress::{Progress, Silent};
-pub use sample::{MemoryImages, Sample, Source};
+pub use region::{Annotated, Cut, Region};
+pub use sample::{MemoryImages, Sample, Source, TarEntry};
 pub use split::Split;
+pub use splitting::{
+    GroupPattern, Groups, Portion, SplitFault, SplitImage, SplitInto, SplitOptions, Splitting, Verification, split,
+    verify, write_manifest,
+};
 pub use stages::StageTimes;

@@ -4,7 +4,7 @@
 //! the pieces of the next `ahead` batches are handed out, so memory stays flat; they are put together by number, so
 //! batches are the same at any number of workers.
 
-use crate::augment::Augment;
+use crate::augment::{Augment, Mixed};
 use crate::decode::Limits;
 use crate::error::LeftOut;
 use crate::preprocess::Preprocessing;
@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 const PIECE: usize = 16;
 
 /// How batches are made.
+#[allow(clippy::struct_excessive_bools)] // Choices that do not depend on each other.
 #[derive(Clone, Debug)]
 pub struct LoaderOptions {
     /// Images in a batch, at least 1.
@@ -30,6 +31,8 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Whether the order is drawn by lot, anew for every epoch.
     pub shuffle: bool,
+    /// Whether every class is drawn equally often, images of small ones several times an epoch; with `shuffle` only.
+    pub balanced: bool,
     /// Which epoch this is; enters the lots.
     pub epoch: u64,
     /// The batch to begin with; earlier ones are not decoded. For resuming within an epoch.
@@ -54,6 +57,7 @@ impl Default for LoaderOptions {
             batch: 32,
             seed: 0,
             shuffle: false,
+            balanced: false,
             epoch: 0,
             first_batch: 0,
             drop_last: false,
@@ -75,6 +79,8 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Each image's class.
     pub labels: Vec<u32>,
+    /// What the images were mixed with, if they were.
+    pub mixed: Option<Mixed>,
     /// Each image's index in its split.
     pub indices: Vec<usize>,
     /// Files that turned out unreadable; their images are missing here, so a batch can be short or even empty.
@@ -93,6 +99,14 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
+
+    /// The class that each image has most of: its own, but where its partner has the larger share.
+    pub fn heavier(&self) -> &[u32] {
+        match &self.mixed {
+            Some(mixed) if mixed.share < 0.5 => &mixed.partners,
+            _ => &self.labels,
+        }
+    }
 }
 
 /// Part of a batch to be made, with a buffer to make it in.
@@ -106,6 +120,7 @@ type Made = (usize, thread::Result<Batch>);
 
 /// An iterator over one epoch's batches. Dropping it early stops its threads.
 pub struct Loader {
+    /// Draws of samples, see [`balanced`].
     order: Vec<usize>,
     batch: usize,
     ahead: usize,
@@ -123,6 +138,7 @@ pub struct Loader {
     to_make: Receiver<Job>,
     made: Receiver<Made>,
     threads: Vec<JoinHandle<()>>,
+    maker: Arc<Maker>,
 }
 
 impl Loader {
@@ -132,7 +148,11 @@ impl Loader {
         let ahead = options.ahead.max(1);
         let mut order: Vec<usize> = (0..split.len()).collect();
         if options.shuffle {
-            Lots::new(options.seed, &[ORDER, options.epoch]).shuffle(&mut order);
+            let mut lots = Lots::new(options.seed, &[ORDER, options.epoch]);
+            if options.balanced {
+                order = balanced(&split, &mut lots);
+            }
+            lots.shuffle(&mut order);
         }
         let batches = if options.drop_last { order.len() / batch } else { order.len().div_ceil(batch) };
         let next = options.first_batch.min(batches);
@@ -163,6 +183,7 @@ impl Loader {
             to_make,
             made,
             threads,
+            maker,
         };
         loader.hand_out();
         loader
@@ -222,6 +243,29 @@ impl Loader {
 /// Keeps these draws apart from others of the same seed.
 const ORDER: u64 = 1;
 
+/// As many samples as there are, of every class that has any equally many (but for one): whole rounds through its members,
+/// each in an order drawn anew. The rounds number the draws of a sample: of its `n`-th draw the entry is its index plus `n` times
+/// the number of all samples, so that it is changed otherwise than in the draws before.
+fn balanced(split: &Split, lots: &mut Lots) -> Vec<usize> {
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (index, sample) in split.samples.iter().enumerate() {
+        members.entry(sample.label).or_default().push(index);
+    }
+    let classes = members.len();
+    let mut order = Vec::with_capacity(split.len());
+    for (class, mut members) in members.into_values().enumerate() {
+        let wanted = (class + 1) * split.len() / classes - class * split.len() / classes;
+        for taken in 0..wanted {
+            let place = taken % members.len();
+            if place == 0 {
+                lots.shuffle(&mut members);
+            }
+            order.push(members[place] + taken / members.len() * split.len());
+        }
+    }
+    order
+}
+
 impl Iterator for Loader {
     type Item = Batch;
 
@@ -242,6 +286,7 @@ impl Iterator for Loader {
         }
         self.next += 1;
         self.hand_out();
+        self.maker.mix(&mut batch);
         Some(batch)
     }
 
@@ -268,6 +313,7 @@ impl Batch {
         self.number = number;
         self.images.clear();
         self.labels.clear();
+        self.mixed = None;
         self.indices.clear();
         self.failed.clear();
         self.times = StageTimes::default();
@@ -298,8 +344,9 @@ impl Maker {
     }
 
     /// Appends one sample, or its failure.
-    fn add(&self, index: usize, piece: &mut Batch) {
+    fn add(&self, draw: usize, piece: &mut Batch) {
         let LoaderOptions { seed, epoch, augment, limits, timed, .. } = &self.options;
+        let index = draw % self.split.len();
         let sample = &self.split.samples[index];
         let mut watch = StageWatch::start(*timed);
         let read = sample.read(limits);
@@ -311,10 +358,13 @@ impl Maker {
                 return;
             }
         };
-        let mut fitted = self.preprocessing.fit(&picture);
+        let mut fitted = match augment {
+            Some(augment) => augment.fit(&self.preprocessing, &picture, *seed, *epoch, draw),
+            None => self.preprocessing.fit(&picture),
+        };
         watch.lap(&mut piece.times.fit);
         if let Some(augment) = augment {
-            fitted = augment.apply(fitted, *seed, *epoch, index);
+            fitted = augment.apply(fitted, *seed, *epoch, draw);
         }
         watch.lap(&mut piece.times.augment);
         let start = piece.images.len();
@@ -324,5 +374,16 @@ impl Maker {
         piece.times.images += usize::from(*timed);
         piece.labels.push(sample.label);
         piece.indices.push(index);
+    }
+
+    /// Mixes the images of a whole batch.
+    fn mix(&self, batch: &mut Batch) {
+        let LoaderOptions { seed, epoch, augment, timed, .. } = &self.options;
+        let Some(augment) = augment else { return };
+        let mut watch = StageWatch::start(*timed);
+        let size = (self.preprocessing.height as usize, self.preprocessing.width as usize);
+        let place = (*seed, *epoch, batch.number);
+        batch.mixed = augment.mix.apply(&mut batch.images, &batch.labels, size, place);
+        watch.lap(&mut batch.times.augment);
     }
 }

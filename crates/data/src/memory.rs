@@ -5,7 +5,8 @@ use crate::error::DataError;
 use crate::fingerprint::Fingerprint;
 use crate::open::OpenOptions;
 use crate::sample::{MemoryImages, Sample, Source};
-use crate::split::Split;
+use crate::split::{self, Split};
+use crate::splitting::Groups;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,8 +37,11 @@ impl Contents {
                 fingerprint.add_part(part, labelled, &self.classes);
             }
         }
+        options.refuse_cleaning()?;
         let MemoryImages { width, height, channels, .. } = self.train.images;
         let mut warnings = self.warnings;
+        let mut groups = Groups::apart(self.train.labels.len());
+        groups.join_alike(self.train.images.each().map(Some));
         let all = self.train.into_split();
         let share = options.val_share_or_default(self.test.is_some());
         let counts = all.counts_per_class(self.classes.len());
@@ -50,12 +54,15 @@ impl Contents {
                 warnings.push(format!("class '{class}' has no training images"));
             }
         }
-        let (train, val) = all.hold_out(share, options.seed);
+        let copies = groups.clone();
+        let (train, val) = all.hold_out(groups, share, options.seed);
+        warnings.extend(split::warning_of_copies(copies, &val));
         Ok(DataSet {
             name: self.name,
             typical: Typical { width, height, channels },
             train: Arc::new(train),
             val: Arc::new(val),
+            val_drawn: true,
             test: self.test.map(|test| Arc::new(test.into_split())),
             left_out: Vec::new(),
             warnings,
@@ -71,7 +78,7 @@ impl Contents {
 impl Labelled {
     fn into_split(self) -> Split {
         let images = Arc::new(self.images);
-        let sample = |(index, label)| Sample { source: Source::Memory(Arc::clone(&images), index), label };
+        let sample = |(index, label)| Sample::new(Source::Memory(Arc::clone(&images), index), label);
         Split { samples: self.labels.into_iter().enumerate().map(sample).collect() }
     }
 }

@@ -1,6 +1,8 @@
 //! A decoded picture: 8 bits a sample, rows from the top, channels innermost, grey or red-green-blue.
 
+use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;
+use image::{ExtendedColorType, ImageEncoder};
 
 /// A decoded picture.
 ///
@@ -81,13 +83,29 @@ impl Picture {
     }
 
     /// Copies `other`, of the same channels, so that its upper left corner comes to (`x`, `y`); it must fit.
-    pub(crate) fn paste(&mut self, other: &Self, x: u32, y: u32) {
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn paste(&mut self, other: &Self, x: u32, y: u32) {
         let (stride, length) = (self.stride(), other.stride());
         let first = y as usize * stride + x as usize * usize::from(self.channels);
         for (row, from) in other.pixels.chunks_exact(length).enumerate() {
             let start = first + row * stride;
             self.pixels[start..start + length].copy_from_slice(from);
         }
+    }
+
+    /// The picture as a PNG file.
+    ///
+    /// # Panics
+    /// If there are not `height · width · channels` samples.
+    pub fn to_png(&self) -> Vec<u8> {
+        let mut png = Vec::new();
+        let colours = if self.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+        PngEncoder::new(&mut png)
+            .write_image(&self.pixels, self.width, self.height, colours)
+            .expect("a picture holds height · width · channels samples");
+        png
     }
 
     /// The median of each channel along the picture's edge: its background, where it has one.
@@ -148,7 +166,7 @@ impl std::fmt::Debug for Picture {
 }
 
 /// Pillow's fixed-point luma: (19595 R + 38470 G + 7471 B + 32768) / 65536.
-fn luma(r: u8, g: u8, b: u8) -> u8 {
+pub(crate) fn luma(r: u8, g: u8, b: u8) -> u8 {
     ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8
 }
 

@@ -92,10 +92,20 @@ impl Preprocessing {
     /// The picture at the network's size and channels, still in 8 bits.
     #[must_use]
     pub fn fit(&self, picture: &Picture) -> Picture {
+        self.fit_by(picture, self.fit)
+    }
+
+    /// The same with the picture stretched, whatever the rule: for a part of it that was chosen.
+    #[must_use]
+    pub(crate) fn stretch(&self, picture: &Picture) -> Picture {
+        self.fit_by(picture, Fit::Stretch)
+    }
+
+    fn fit_by(&self, picture: &Picture, rule: Fit) -> Picture {
         let fitted = if self.channels == 1 && picture.channels == 3 {
-            fit::fit(&picture.to_grey(), self.width, self.height, self.fit)
+            fit::fit(&picture.to_grey(), self.width, self.height, rule)
         } else {
-            fit::fit(picture, self.width, self.height, self.fit)
+            fit::fit(picture, self.width, self.height, rule)
         };
         match (self.channels, fitted.channels) {
             (1, 3) => fitted.to_grey(),
@@ -121,6 +131,21 @@ impl Preprocessing {
                 }
             }
         }
+    }
+
+    /// The picture that [`normalise`](Self::normalise) makes these [`len`](Self::len) values from, to the nearest level.
+    ///
+    /// # Panics
+    /// If there are more or fewer values.
+    pub fn denormalise(&self, values: &[f32]) -> Picture {
+        assert_eq!(values.len(), self.len(), "the values of one image");
+        let channels = usize::from(self.channels);
+        let level = |(i, v): (usize, &f32)| {
+            let c = i % channels;
+            (255.0 * (v * self.std[c] + self.mean[c])).round().clamp(0.0, 255.0) as u8
+        };
+        let pixels = values.iter().enumerate().map(level).collect();
+        Picture { width: self.width, height: self.height, channels: self.channels, pixels }
     }
 
     /// The network's input for a picture, into `out` of [`len`](Self::len) values: rows, columns, channels.
@@ -164,5 +189,14 @@ mod tests {
         assert_eq!(out, [1.0, -1.0, 0.0]);
         p.apply(&Picture::filled(1, 1, &[0]), &mut out);
         assert_eq!(out, [0.0, -1.0, -4.0]);
+    }
+
+    #[test]
+    fn every_level_survives_normalising_and_back() {
+        let p = Preprocessing::new(16, 16, 3, Fit::Stretch).normalised_by(vec![0.5, 0.1, 0.9], vec![0.2, 3.0, 0.01]);
+        let picture = Picture { width: 16, height: 16, channels: 3, pixels: (0..=255).flat_map(|v| [v; 3]).collect() };
+        let mut out = vec![0.0; p.len()];
+        p.normalise(&picture, &mut out);
+        assert_eq!(p.denormalise(&out), picture);
     }
 }

@@ -22,9 +22,27 @@ impl Lots {
         self.below(2 * u64::from(most) + 1) as i64 - i64::from(most)
     }
 
+    /// A number from 0 to below 1, a multiple of 2⁻⁵³.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A number from `least` to `most`, uniform to 2⁻⁵³ of their distance.
+    pub(crate) fn between(&mut self, least: f64, most: f64) -> f64 {
+        least + (most - least) * self.unit()
+    }
+
     /// A number from −`most` to `most`, uniform to 2⁻⁵³.
     pub(crate) fn within(&mut self, most: f64) -> f64 {
-        most * (2.0 * (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64 - 1.0)
+        most * (2.0 * self.unit() - 1.0)
+    }
+
+    /// Any levels, each as likely as the others.
+    pub(crate) fn levels(&mut self, out: &mut [u8]) {
+        for out in out.chunks_mut(8) {
+            let levels = self.0.next_u64().to_le_bytes();
+            out.copy_from_slice(&levels[..out.len()]);
+        }
     }
 
     /// Heads or tails.

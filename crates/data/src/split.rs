@@ -1,7 +1,7 @@
 //! A part of a data set (training, validation, test) and drawing one from another, class by class.
 
 use crate::sample::Sample;
-use crate::seeded::Lots;
+use crate::splitting::{Division, Groups, Roles};
 
 /// A part of a data set, in a fixed order.
 #[derive(Clone, Debug, Default)]
@@ -35,52 +35,32 @@ impl Split {
     /// Takes the share `share` out, drawn by `seed` from every class alike; returns what stays and what was taken, each
     /// in order.
     ///
-    /// Of a class with two or more images at least one is taken and at least one stays; a single one stays.
-    pub(crate) fn hold_out(self, share: f64, seed: u64) -> (Self, Self) {
-        let classes = self.samples.iter().map(|s| s.label as usize + 1).max().unwrap_or(0);
-        let mut members = vec![Vec::new(); classes];
-        for (index, sample) in self.samples.iter().enumerate() {
-            members[sample.label as usize].push(index);
-        }
-        let counts: Vec<usize> = members.iter().map(Vec::len).collect();
-        let mut taken = vec![false; self.samples.len()];
-        for (label, take) in shares(&counts, share).into_iter().enumerate() {
-            Lots::new(seed, &[HOLD_OUT, label as u64]).shuffle(&mut members[label]);
-            for &index in &members[label][..take] {
-                taken[index] = true;
-            }
-        }
+    /// Images stay together that are of one group, by `groups` or by what their samples say. Of a class with two or more
+    /// groups at least one stays, and, unless they are large, at least one is taken; a single one stays.
+    pub(crate) fn hold_out(self, mut groups: Groups, share: f64, seed: u64) -> (Self, Self) {
+        groups.join_alike(self.samples.iter().map(|sample| sample.group.as_deref()));
+        let labels: Vec<u32> = self.samples.iter().map(|sample| sample.label).collect();
+        let shares = [1.0 - share, share];
+        let division =
+            Division { labels: &labels, groups: &groups.numbers(), shares: &shares, roles: Roles::Parts, seed };
         let (mut kept, mut held) = (Self::default(), Self::default());
-        for (sample, taken) in self.samples.into_iter().zip(taken) {
-            if taken { held.samples.push(sample) } else { kept.samples.push(sample) }
+        for (sample, part) in self.samples.into_iter().zip(division.divide()) {
+            if part == 0 { kept.samples.push(sample) } else { held.samples.push(sample) }
         }
         (kept, held)
     }
 }
 
-/// Keeps these draws apart from others of the same seed.
-const HOLD_OUT: u64 = 3;
-
-/// How many to take of each class so that the sum is the share of all, rounded: whole parts, then one more for the
-/// largest remainders, within the bounds of each class.
-fn shares(counts: &[usize], share: f64) -> Vec<usize> {
-    if share <= 0.0 {
-        return vec![0; counts.len()];
-    }
-    let exact = |class: usize| counts[class] as f64 * share;
-    let most = |class: usize| counts[class].saturating_sub(1);
-    let mut takes: Vec<usize> =
-        (0..counts.len()).map(|class| (exact(class) as usize).max(1).min(most(class))).collect();
-    let total = (counts.iter().sum::<usize>() as f64 * share).round() as usize;
-    let mut by_remainder: Vec<usize> = (0..counts.len()).collect();
-    by_remainder.sort_by(|&a, &b| exact(b).fract().total_cmp(&exact(a).fract()));
-    for class in by_remainder {
-        if takes.iter().sum::<usize>() >= total {
-            break;
-        }
-        takes[class] = (takes[class] + 1).min(most(class));
-    }
-    takes
+/// What to say where a validation part was drawn from images of which some are exact copies of others; `copies` holds which.
+pub(crate) fn warning_of_copies(mut copies: Groups, drawn: &Split) -> Option<String> {
+    let pictures = copies.numbers();
+    let different = pictures.iter().max().map_or(0, |last| last + 1);
+    let which = match pictures.len() - different {
+        0 => return None,
+        1 => "1 image is an exact copy of another".to_owned(),
+        n => format!("{n} images are exact copies of others"),
+    };
+    (!drawn.is_empty()).then(|| format!("{which}; copies were kept together, in training or in validation"))
 }
 
 #[cfg(test)]
@@ -90,9 +70,14 @@ mod tests {
 
     fn split(counts: &[usize]) -> Split {
         let samples = counts.iter().enumerate().flat_map(|(label, &n)| {
-            (0..n).map(move |i| Sample { source: Source::File(format!("{label}/{i}").into()), label: label as u32 })
+            (0..n).map(move |i| Sample::new(Source::File(format!("{label}/{i}").into()), label as u32))
         });
         Split { samples: samples.collect() }
+    }
+
+    fn hold_out(all: Split, share: f64, seed: u64) -> (Split, Split) {
+        let apart = Groups::apart(all.len());
+        all.hold_out(apart, share, seed)
     }
 
     fn names(split: &Split) -> Vec<String> {
@@ -101,20 +86,41 @@ mod tests {
 
     #[test]
     fn every_class_gives_its_share_and_keeps_one() {
-        let (kept, held) = split(&[100, 10, 2, 1, 0]).hold_out(0.2, 3);
+        let (kept, held) = hold_out(split(&[100, 10, 2, 1, 0]), 0.2, 3);
         assert_eq!(kept.counts_per_class(5), [80, 8, 1, 1, 0]);
         assert_eq!(held.counts_per_class(5), [20, 2, 1, 0, 0]);
-        assert!(split(&[5, 5]).hold_out(0.0, 3).1.is_empty());
-        assert_eq!(shares(&[7, 7, 7], 0.2), [2, 1, 1], "a fifth of 21 is 4");
-        assert_eq!(shares(&[3, 3], 0.99), [2, 2]);
+        assert!(hold_out(split(&[5, 5]), 0.0, 3).1.is_empty());
+        assert_eq!(hold_out(split(&[7, 7, 7]), 0.2, 3).1.counts_per_class(3), [2, 1, 1], "a fifth of 21 is 4");
+        assert_eq!(hold_out(split(&[3, 3]), 0.99, 3).1.counts_per_class(2), [2, 2]);
+    }
+
+    #[test]
+    fn copies_and_groups_stay_together() {
+        let mut all = split(&[40, 40]);
+        // Four subjects with four images of each class.
+        for (i, sample) in all.samples.iter_mut().enumerate().filter(|(i, _)| i % 40 < 16) {
+            sample.group = Some(format!("subject {}", i % 4).into());
+        }
+        for seed in 0..20 {
+            let mut groups = Groups::apart(80);
+            groups.join(20, 79);
+            groups.join(60, 61);
+            let held = names(&all.clone().hold_out(groups, 0.25, seed).1);
+            let side = |i: usize| held.contains(&all.samples[i].name());
+            assert_eq!((side(20), side(60)), (side(79), side(61)), "seed {seed}");
+            for i in (0..80).filter(|i| i % 40 < 16) {
+                assert_eq!(side(i), side(i % 4), "seed {seed}, image {i}");
+            }
+            assert_eq!(held.len(), 20, "seed {seed}");
+        }
     }
 
     #[test]
     fn the_draw_depends_on_the_seed_alone() {
-        let held = |seed| names(&split(&[50, 50]).hold_out(0.2, seed).1);
+        let held = |seed| names(&hold_out(split(&[50, 50]), 0.2, seed).1);
         assert_eq!(held(1), held(1));
         assert_ne!(held(1), held(2));
-        let mut sorted = split(&[50, 50]).hold_out(0.2, 1).1.samples;
+        let mut sorted = hold_out(split(&[50, 50]), 0.2, 1).1.samples;
         sorted.sort_by_key(|s| s.label);
         assert_eq!(names(&Split { samples: sorted }), held(1), "order is kept");
     }

@@ -18,7 +18,7 @@ fn cut(format: &'static str, detail: String) -> Result<(), DecodeError> {
     Err(DecodeError::Truncated { format, detail })
 }
 
-fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(crate) fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
@@ -64,7 +64,8 @@ fn gif(bytes: &[u8]) -> Result<(), DecodeError> {
     }
 }
 
-fn gif_first_frame_end(bytes: &[u8]) -> Option<usize> {
+/// The position behind the first frame's data.
+pub(crate) fn gif_first_frame_end(bytes: &[u8]) -> Option<usize> {
     let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3usize << ((flags & 7) + 1) };
     let mut at = 13 + table(*bytes.get(10)?);
     loop {
@@ -79,7 +80,7 @@ fn gif_first_frame_end(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The position behind the empty block that ends a run of sub-blocks.
-fn skip_sub_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(crate) fn skip_sub_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let length = usize::from(*bytes.get(at)?);
         at += 1 + length;

@@ -66,9 +66,12 @@ fn parts_are_taken_as_they_are() {
 }
 
 fn ten_each() -> TempDir {
-    let files: Vec<(String, &str)> =
-        (0..20).map(|i| (format!("{}/{:02}.png", if i % 2 == 0 { "a" } else { "b" }, i), "grey.png")).collect();
-    folder(&files.iter().map(|(path, from)| (path.as_str(), *from)).collect::<Vec<_>>())
+    let root = folder(&[("a/", ""), ("b/", "")]);
+    for i in 0..20 {
+        let path = root.path().join(format!("{}/{i:02}.pgm", if i % 2 == 0 { "a" } else { "b" }));
+        fs::write(path, format!("P2 2 1 255 {i} 255")).unwrap();
+    }
+    root
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn a_fingerprint_is_of_content_and_not_of_place_or_check() {
     let before = print(&here, Check::Full);
     assert_eq!(before.len(), 64);
     assert_eq!(before, print(&there, Check::Headers));
-    fs::rename(there.path().join("a/00.png"), there.path().join("b/00.png")).unwrap();
+    fs::rename(there.path().join("a/00.pgm"), there.path().join("b/00.pgm")).unwrap();
     assert_ne!(before, print(&there, Check::Full));
 }
 
@@ -138,7 +141,9 @@ fn unusable_files_are_named_with_reasons() {
         warnings,
         "1 image directly in ROOT passed over: in no class folder\n\
          1 .heic file passed over: convert them to JPEG or PNG\n\
-         ROOT/empty has no images; there is nothing to learn from, so class 'empty' is left out"
+         ROOT/empty has no images; there is nothing to learn from, so class 'empty' is left out\n\
+         2 images are exact copies of others; copies were kept together, in training or in validation\n\
+         no validation images of 'dog'"
     );
 
     let options = OpenOptions { max_unreadable_share: 0.05, ..OpenOptions::default() };

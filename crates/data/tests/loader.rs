@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::{
-    Augment, Batch, DataSet, Fit, Limits, Loader, LoaderOptions, OpenOptions, Preprocessing, Sample, Silent, Source,
-    Split, StageTimes, mean_std,
+    Augment, Batch, DataSet, Fit, Limits, Loader, LoaderOptions, Mixed, OpenOptions, Preprocessing, Sample, Silent,
+    Source, Split, StageTimes, Subject, Way, mean_std,
 };
 
 fn digits() -> Arc<Split> {
@@ -46,6 +46,78 @@ fn batches_are_the_same_at_any_number_of_workers() {
     for (workers, ahead) in [(2, 1), (2, 4), (5, 2), (0, 0)] {
         assert!(with(workers, ahead) == one, "{workers} workers, {ahead} ahead");
     }
+}
+
+#[test]
+fn windows_and_mixing_depend_on_seed_epoch_and_batch_only() {
+    let split = digits();
+    let augment = Augment::parse("rrc=0.3,jitter,blur,erase,mixup=0.5,cutmix", Subject::Photograph, 8).unwrap();
+    let with = |workers, epoch, first_batch| {
+        let (augment, seed) = (Some(augment.clone()), 3);
+        let options = LoaderOptions {
+            batch: 50,
+            shuffle: true,
+            seed,
+            epoch,
+            augment,
+            workers,
+            first_batch,
+            ..Default::default()
+        };
+        load(&split, options)
+    };
+    let one = with(1, 1, 0);
+    assert!(with(4, 1, 0) == one, "workers");
+    assert!(with(2, 1, 20) == one[20..], "an epoch that is resumed");
+    assert!(with(2, 2, 0) != one, "the next epoch");
+    let ways = |way| one.iter().filter(|b| b.mixed.as_ref().unwrap().way == way).count();
+    assert!(ways(Way::Mixup) > 5 && ways(Way::Cutmix) > 5 && ways(Way::Mixup) + ways(Way::Cutmix) == one.len());
+    for batch in &one {
+        let Mixed { share, partners, .. } = batch.mixed.as_ref().unwrap();
+        let n = batch.len();
+        assert!((0..n).all(|i| partners[i] == batch.labels[(i + n - 1) % n]), "each with the one before it");
+        assert_eq!(batch.heavier(), if *share < 0.5 { partners } else { &batch.labels });
+    }
+    let plain = load(&split, LoaderOptions { batch: 50, ..LoaderOptions::default() });
+    assert!(plain.iter().all(|b| b.mixed.is_none() && b.heavier() == b.labels));
+}
+
+#[test]
+fn balanced_epochs_draw_classes_alike_and_change_repeated_images() {
+    // 100 zeros, 10 ones and 3 twos.
+    let all = digits();
+    let of = |label: u32, n: usize| all.samples.iter().filter(move |s| s.label == label).take(n).cloned();
+    let split = Arc::new(Split { samples: of(0, 100).chain(of(1, 10)).chain(of(2, 3)).collect() });
+    let with = |workers, epoch| {
+        let augment = Some(Augment::parse("erase=1", Subject::Drawing, 8).unwrap());
+        let options = LoaderOptions {
+            batch: 9,
+            shuffle: true,
+            balanced: true,
+            seed: 5,
+            epoch,
+            augment,
+            workers,
+            ..Default::default()
+        };
+        load(&split, options)
+    };
+    let one = with(1, 1);
+    assert!(with(3, 1) == one && with(1, 2) != one, "any number of workers, and another order in each epoch");
+    let mut drawn = vec![Vec::new(); split.len()];
+    for batch in &one {
+        for (i, &index) in batch.indices.iter().enumerate() {
+            assert_eq!(batch.labels[i], split.samples[index].label);
+            drawn[index].push(&batch.images[i * 64..][..64]);
+        }
+    }
+    let times = |range: std::ops::Range<usize>| drawn[range].iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(times(0..113).iter().sum::<usize>(), 113, "an epoch is as long as ever");
+    assert!(times(0..100).iter().all(|n| *n <= 1) && times(0..100).iter().sum::<usize>() == 37);
+    assert!(times(100..110).iter().all(|n| (3..=4).contains(n)), "whole rounds: {:?}", times(100..110));
+    assert!(times(110..113).iter().all(|n| (12..=13).contains(n)), "{:?}", times(110..113));
+    // Of two dozen noisy rectangles hardly two are alike.
+    assert!(drawn[110].windows(2).all(|pair| pair[0] != pair[1]), "each time another change");
 }
 
 #[test]
@@ -98,7 +170,7 @@ fn a_file_that_fails_is_left_out_and_named() {
     let samples = (0..40u32).map(|label| {
         let path = root.path().join(format!("{label}.png"));
         fs::copy(&fixture, &path).unwrap();
-        Sample { source: Source::File(path), label }
+        Sample::new(Source::File(path), label)
     });
     let split = Arc::new(Split { samples: samples.collect() });
     fs::write(root.path().join("7.png"), "gone bad").unwrap();

@@ -148,6 +148,18 @@ impl Graph {
         node.inputs.iter().map(|&i| self.node(i).shape).collect()
     }
 
+    /// Takes weight decay off the parameters whose full names `spared` picks; returns how many it picked.
+    pub fn spare_from_decay(&mut self, spared: impl Fn(&str) -> bool) -> usize {
+        let mut picked = 0;
+        for node in &mut self.nodes {
+            let names: Vec<String> = node.params.iter().map(|spec| node.param_name(spec)).collect();
+            for (spec, _) in node.params.iter_mut().zip(names).filter(|(spec, name)| spec.trainable && spared(name)) {
+                (spec.decay, picked) = (false, picked + 1);
+            }
+        }
+        picked
+    }
+
     /// Every parameter with its full name, in order.
     pub fn params(&self) -> impl Iterator<Item = (String, &ParamSpec)> {
         self.nodes.iter().flat_map(|n| n.params.iter().map(|p| (n.param_name(p), p)))

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 use striate_kernels::{
-    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, Normalised, PoolGeometry, Sgd, ZeroPad,
+    Activation, AdamW, Buffer, Cpu, GradientSlot, LocalResponse, Normalised, PoolGeometry, Sgd, Targets, ZeroPad,
     activate_backward, adamw, avg_pool_backward, avg_pool_forward, batch_norm_scratch, channel_statistics, column_sums,
     cross_entropy, global_avg_pool_backward, global_avg_pool_forward, local_response_norm,
     local_response_norm_backward, map, max_pool_backward, max_pool_forward, normalise, normalise_activate, scaled_tanh,
@@ -169,7 +169,13 @@ impl Bench {
         let (logits, mut dlogits) = (random(1, rows * classes), random(2, rows * classes));
         let labels: Vec<u32> = (0..rows).map(|row| (row * 7 % classes) as u32).collect();
         self.pass(&format!("{rows}x{classes}"), "cross-entropy", 2.0, rows * classes, || {
-            cross_entropy(&self.cpu, &logits, classes, &labels, 0.1, &mut dlogits);
+            cross_entropy(
+                &self.cpu,
+                &logits,
+                classes,
+                Targets { smoothing: 0.1, ..Targets::single(&labels) },
+                &mut dlogits,
+            );
         });
     }
 }

@@ -71,7 +71,7 @@ pub use pool::{
 pub use rbf::{rbf_backward, rbf_forward};
 pub use rng::{hash, normal, splitmix64, uniform};
 pub use simd::{Kernel, Simd};
-pub use softmax::{cross_entropy, softmax, softmax_backward, tempered_softmax};
+pub use softmax::{Targets, cross_entropy, softmax, softmax_backward, tempered_softmax};
 pub use sums::{column_sums, column_sums_scratch};
 pub use update::{AdamW, Sgd, adamw, sgd};
 pub use zero_pad::{ZeroPad, zero_pad_backward, zero_pad_forward};

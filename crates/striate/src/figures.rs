@@ -72,6 +72,22 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time, in seconds since 1970, as `2026-11-23 17:05 UTC`.
+pub fn date(time: u64) -> String {
+    let (days, minutes) = (time / 86_400, time % 86_400 / 60);
+    // The civil calendar from days, in eras of 400 years that begin in March (Hinnant, "chrono-compatible low-level date
+    // algorithms").
+    let z = days + 719_468;
+    let (era, of_era) = (z / 146_097, z % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+}
+
 /// Bytes as `12.3 MB` (10⁶) or `1.23 GB`.
 pub fn bytes(n: usize) -> String {
     let mb = n as f64 / 1e6;
@@ -114,6 +130,12 @@ mod tests {
         assert_eq!([shortened("3×3 pad 1", 9), shortened("3×3 pad 1", 5)], ["3×3 pad 1", "3×3…"]);
         assert_eq!(percent(0.97504), "97.50 %");
         assert_eq!([duration(4.4), duration(185.0), duration(7385.0)], ["4 s", "3:05", "2:03:05"]);
+        // By `date -u -d @…`.
+        assert_eq!(
+            [date(0), date(951_782_399), date(951_782_400)],
+            ["1970-01-01 00:00 UTC", "2000-02-28 23:59 UTC", "2000-02-29 00:00 UTC"]
+        );
+        assert_eq!([date(1_795_442_700), date(4_107_542_399)], ["2026-11-23 14:05 UTC", "2100-02-28 23:59 UTC"]);
         let counts = ["10M", "1.5G", "600k", "1e9", "61706", " 2 M "].map(count);
         assert_eq!(counts, [10_000_000, 1_500_000_000, 600_000, 1_000_000_000, 61_706, 2_000_000].map(Ok));
         for text in ["", "M", "-1", "ten", "NaN", "1e99", "inf"] {

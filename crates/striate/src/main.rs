@@ -1,9 +1,13 @@
 //! The command line: one verb a file under `commands`. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod commands;
+mod contact_sheet;
+mod diary;
 mod figures;
+mod page;
 mod plot;
 mod progress;
+mod report;
 mod timing;
 
 use clap::Parser;
@@ -23,6 +27,7 @@ Examples:
   striate train photos/                                   train on a folder with one folder of images per class
   striate eval runs/train/resnet20/weights/best.safetensors photos/
   striate predict runs/train/resnet20/weights/best.safetensors cat.jpg
+  striate runs                                            what was trained, and how good it is
   striate summary lenet5                                  layers, shapes, parameters, cost";
 
 /// An error with its causes, but for those that the text before them tells already.

@@ -47,21 +47,23 @@ const FEW: f64 = 12.0;
 /// Ticks on a logarithmic axis, about.
 const TICKS: f64 = 8.0;
 
-/// Panels in two columns with one legend, as an SVG document. `names` are the lines'.
+/// Panels in two columns (one, of a single panel) with one legend, as an SVG document, under a title if there is one. `names`
+/// are the lines'.
 pub fn figure(title: &str, names: &[String], panels: &[Panel]) -> String {
-    let rows = panels.len().div_ceil(2);
+    let columns = panels.len().clamp(1, 2);
+    let rows = panels.len().div_ceil(columns);
     let entries = names.iter().enumerate().map(|(i, name)| LegendEntry {
         label: name.clone(),
         color: COLOURS[i % COLOURS.len()].into(),
         shape: LegendShape::Marker(MARKERS[i % MARKERS.len()]),
         dasharray: None,
     });
-    let scene = Figure::new(rows, 2)
+    let plain = Figure::new(rows, columns);
+    let figure = if title.is_empty() { plain } else { plain.with_title(title).with_title_size(18) };
+    let scene = figure
         .with_plots(panels.iter().map(plots).collect())
         .with_layouts(panels.iter().map(layout).collect())
         .with_cell_size(SIZE.0, SIZE.1)
-        .with_title(title)
-        .with_title_size(18)
         .with_shared_legend_entries(entries.collect())
         .with_shared_legend_bottom()
         .render();

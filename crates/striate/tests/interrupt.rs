@@ -97,9 +97,26 @@ fn assert_whole(place: &Place, file: &Path, config: &str) -> usize {
             let said = place.striate(["summary".as_ref(), file.as_os_str(), "--json".as_ref()]).succeeded();
             assert_eq!(number(&said.json(), "parameters"), 61_026.0);
         }
+        "newest.safetensors" | "before.safetensors" | "next.safetensors" => {
+            let state = striate_weights::StateFile::read(file).unwrap();
+            assert!(state.description["steps"].as_u64().unwrap() > 0);
+        }
+        "run.json" => {
+            let record: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+            assert_eq!(record["attempts"][0]["state"], "running", "killed before it could say more");
+        }
+        name if name.starts_with("events.out.tfevents.") => assert_whole_records(&fs::read(file).unwrap()),
         other => panic!("an unexpected file: {other}"),
     }
     0
+}
+
+/// Event files grow by records: a length of eight bytes, four of checksum, so many, four of checksum.
+fn assert_whole_records(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        bytes = &bytes[8 + 4 + length + 4..];
+    }
 }
 
 #[test]
@@ -129,13 +146,58 @@ fn a_kill_at_any_moment_leaves_whole_files() {
         most_rows = most_rows.max(rows);
         loaded += found.iter().filter(|f| f.extension().is_some_and(|e| e == "safetensors")).count();
         if rows > 0 {
-            assert_eq!(found.len(), 4, "metrics come after the configuration and both weights: {found:?}");
+            let kept = found.iter().filter(|f| !f.starts_with(folder.join("checkpoint"))).count();
+            assert_eq!(kept, 6, "metrics come after configuration, record, events and both weights: {found:?}");
         }
     }
     assert!(
         most_rows >= 3 && loaded >= 8,
         "the kills came too early to show anything: {most_rows} rows, {loaded} weights"
     );
+}
+
+#[test]
+fn a_run_killed_again_and_again_becomes_what_it_would_have_been() {
+    let place = Place::new();
+    write_bars(&place, "data", 40);
+    let words = "train data --model lenet5 --epochs 40 --batch 8 --seed 9 --out runs";
+    place.run(&format!("{words} --name whole")).succeeded();
+    // Checkpoints with every step, so that kills fall into writing them, too.
+    let mut run = Running::start(&place, &format!("{words} --name killed --checkpoint-every 0"));
+    let newest = place.path().join("runs/killed/checkpoint/newest.safetensors");
+    wait_for("the first checkpoint", || newest.exists());
+    let mut kills = 0;
+    let mut moment = 7u64;
+    while kills < 12 {
+        // From 0 to 127 ms, differently each time.
+        moment = moment * 1_103_515_245 % (1 << 31) + 12_345;
+        sleep(Duration::from_millis(moment >> 8 & 127));
+        if run.0.try_wait().unwrap().is_some() {
+            break;
+        }
+        run.signal("-KILL");
+        assert_eq!(run.end(), None);
+        kills += 1;
+        run = Running::start(&place, "train --resume runs/killed --checkpoint-every 0");
+        wait_for("the run to go on", || text(&place, "stderr").contains("goes on in epoch"));
+    }
+    assert!(kills >= 10, "the run was over after {kills} kills");
+    assert_eq!(run.end(), Some(0), "{}", text(&place, "stderr"));
+    for weights in ["weights/last.safetensors", "weights/best.safetensors", "config.toml"] {
+        let bytes = |run: &str| fs::read(place.path().join("runs").join(run).join(weights)).unwrap();
+        assert!(bytes("killed") == bytes("whole"), "{weights}");
+    }
+    let metrics = |run: &str| -> Vec<String> {
+        let rows = text(&place, &format!("runs/{run}/metrics.csv"));
+        rows.lines().map(|l| l.rsplitn(3, ',').nth(2).unwrap().to_owned()).collect()
+    };
+    assert_eq!(metrics("killed"), metrics("whole"));
+    let done = place.run("train --resume runs/killed").exited(1);
+    done.explains(&["all 40 epochs are done", "--epochs N"]);
+    place.run("train --resume runs/killed --epochs 41 --json").succeeded().explains(&["extended by 1 epochs"]);
+    place.run("train --resume runs/killed --lr 1").exited(2);
+    place.run("train --resume data").exited(1).explains(&["is no run's folder"]);
+    place.run("train").exited(2);
 }
 
 #[test]
@@ -209,7 +271,8 @@ fn termination_in_the_first_epoch_keeps_its_weights() {
     assert!(stderr.contains("stopped after 0 of 3 epochs"), "{stderr}");
     assert!(text(&place, "stdout").contains("last.safetensors"), "{}", text(&place, "stdout"));
     let run = place.path().join("runs/lenet5");
-    let names: Vec<_> = files(&run).iter().map(|f| f.strip_prefix(&run).unwrap().to_owned()).collect();
-    assert_eq!(names, [Path::new("config.toml"), Path::new("weights/last.safetensors")]);
+    let mut names: Vec<_> = files(&run).iter().map(|f| f.strip_prefix(&run).unwrap().display().to_string()).collect();
+    names.retain(|name| !name.starts_with("events.out.tfevents."));
+    assert_eq!(names, ["checkpoint/newest.safetensors", "config.toml", "run.json", "weights/last.safetensors"]);
     place.run("eval runs/lenet5/weights/last.safetensors digits").succeeded();
 }

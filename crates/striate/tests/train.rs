@@ -26,7 +26,12 @@ fn a_run_leaves_what_is_documented() {
     assert!(result["test"].is_null(), "the digits have no test part: {result}");
 
     let run = place.path().join("runs/lenet5");
-    assert_eq!(names(&run), ["config.toml", "metrics.csv", "weights"]);
+    let mut left = names(&run);
+    let events = left.remove(left.iter().position(|name| name.starts_with("events.out.tfevents.")).unwrap());
+    assert!(events.ends_with(".striate"), "{events}");
+    let (notes, tables) =
+        (["MODEL_CARD.md", "checkpoint", "config.toml"], ["confusion.csv", "metrics.csv", "predictions.csv"]);
+    assert_eq!(left, [&notes[..], &tables, &["report.html", "run.json", "weights"]].concat());
     assert_eq!(names(&run.join("weights")), ["best.safetensors", "last.safetensors"]);
     let config = fs::read_to_string(run.join("config.toml")).unwrap();
     for line in ["model = \"lenet5\"", "data = \"digits\"", "epochs = 3", "batch = 64", "seed = 0", "rule = \"ink\""] {

@@ -34,7 +34,10 @@ pub enum TrainError {
         why: String,
     },
     /// The loss is no longer a number.
-    #[error("the loss became {loss} in epoch {epoch}, step {step}, at a learning rate of {lr:.3e}: lower it with --lr")]
+    #[error(
+        "the loss became {loss} in epoch {epoch}, step {step}, at a learning rate of {lr:.3e}{}: lower it with --lr",
+        place.as_ref().map(|place| format!(", first in {place}")).unwrap_or_default()
+    )]
     Diverged {
         /// The loss.
         loss: f64,
@@ -44,6 +47,8 @@ pub enum TrainError {
         step: u64,
         /// The learning rate of that step.
         lr: f64,
+        /// Where the first value is that is no number: a node or a parameter.
+        place: Option<String>,
     },
     /// A network that cannot be trained in the memory that it may have.
     #[error(

@@ -1,11 +1,11 @@
 //! Running a trained network: probabilities of images, and its score on a part of a data set.
 
-use crate::{Confusion, Model, Score, Tally, TrainError};
+use crate::{Confusion, Model, Predictions, Score, Tally, TrainError};
 use std::sync::Arc;
-use striate_data::{LeftOut, Loader, LoaderOptions, Preprocessing, Split};
+use striate_data::{Batch, LeftOut, Loader, LoaderOptions, Preprocessing, Split};
 use striate_engine::{Parameters, Precision, Request, Session};
 use striate_graph::Graph;
-use striate_kernels::{Cpu, cross_entropy, softmax};
+use striate_kernels::{Cpu, Targets, cross_entropy, softmax};
 
 /// A network planned for prediction, with room for a batch.
 #[derive(Debug)]
@@ -79,7 +79,38 @@ impl Evaluator {
         split: &Arc<Split>,
         preprocessing: &Preprocessing,
         options: &LoaderOptions,
+        progress: impl FnMut(usize) -> bool,
+    ) -> Result<Evaluation, TrainError> {
+        self.walk(p, split, preprocessing, options, progress, |_, _| {})
+    }
+
+    /// The score as of [`Evaluator::score`], and what the network made of each image.
+    ///
+    /// # Errors
+    /// As [`Evaluator::score`].
+    pub fn examine(
+        &mut self,
+        p: &Parameters,
+        split: &Arc<Split>,
+        preprocessing: &Preprocessing,
+        options: &LoaderOptions,
+        progress: impl FnMut(usize) -> bool,
+    ) -> Result<(Evaluation, Predictions), TrainError> {
+        let mut predictions = Predictions::new(self.session.graph().output().shape.len());
+        let gather = |batch: &Batch, logits: &[f32]| predictions.add(logits, &batch.labels, &batch.indices);
+        let evaluation = self.walk(p, split, preprocessing, options, progress, gather)?;
+        Ok((evaluation, predictions))
+    }
+
+    /// Takes a part through the network; `hear` is told every batch's logits.
+    fn walk(
+        &mut self,
+        p: &Parameters,
+        split: &Arc<Split>,
+        preprocessing: &Preprocessing,
+        options: &LoaderOptions,
         mut progress: impl FnMut(usize) -> bool,
+        mut hear: impl FnMut(&Batch, &[f32]),
     ) -> Result<Evaluation, TrainError> {
         let classes = self.session.graph().output().shape.len();
         let (mut tally, mut confusion, mut failed) = (Tally::default(), Confusion::new(classes), Vec::new());
@@ -90,10 +121,11 @@ impl Evaluator {
             if !batch.is_empty() {
                 let logits = self.session.forward(p, &batch.images, batch.len(), 0)?;
                 let dlogits = &mut self.room[..logits.len()];
-                let loss = cross_entropy(&self.cpu, logits, classes, &batch.labels, 0.0, dlogits);
+                let loss = cross_entropy(&self.cpu, logits, classes, Targets::single(&batch.labels), dlogits);
                 for (&truth, prediction) in batch.labels.iter().zip(tally.add(logits, &batch.labels, loss)) {
                     confusion.add(truth as usize, prediction);
                 }
+                hear(&batch, logits);
             }
             let go_on = progress(tally.images());
             loader.recycle(batch);

@@ -1,4 +1,16 @@
-//! Loss and accuracy gathered over batches, and the confusion matrix.
+//! Loss and accuracy gathered over batches, and the confusion matrix; what follows from them, a file each.
+
+mod calibration;
+mod interval;
+mod per_class;
+mod predictions;
+mod tables;
+
+pub use calibration::{BINS, Bin, Calibration};
+pub use interval::wilson;
+pub use per_class::{ClassScore, Means, Mistaken};
+pub use predictions::{KEPT, Prediction, Predictions};
+pub use tables::{read_predictions, write_confusion, write_predictions};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +28,7 @@ pub struct Score {
 }
 
 /// Gathers a [`Score`] batch by batch.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     loss: f64,
     top1: usize,

@@ -6,7 +6,7 @@
 use crate::{Stepper, TrainError};
 use std::ops::Range;
 use striate_engine::{Handed, Parameters, Tensors};
-use striate_kernels::{Cpu, GradientSlot, hash, map2};
+use striate_kernels::{Cpu, GradientSlot, Targets, hash, map2};
 
 /// A network in training whose steps take as many images as they are given, some at a time.
 #[derive(Debug)]
@@ -40,6 +40,12 @@ impl MicroBatches {
         Ok(MicroBatches { stepper, most, sum, logits: vec![0.0; if several { batch * classes } else { 0 }] })
     }
 
+    /// From now on scales each step's gradients down to this norm, all together, where theirs is larger
+    /// ([`clip`](crate::clip)).
+    pub fn clip_gradients(&mut self, norm: f64) {
+        self.stepper.clip_gradients(norm, self.sum.is_some());
+    }
+
     /// The network and its last sweep.
     pub fn stepper(&self) -> &Stepper {
         &self.stepper
@@ -65,11 +71,18 @@ impl MicroBatches {
     ///
     /// # Errors
     /// If the images are not the network's, or more than the steps were planned for.
-    pub fn step(&mut self, images: &[f32], labels: &[u32], lr: f64, seed: u64) -> Result<(f64, &[f32]), TrainError> {
+    pub fn step<'t>(
+        &mut self,
+        images: &[f32],
+        targets: impl Into<Targets<'t>>,
+        lr: f64,
+        seed: u64,
+    ) -> Result<(f64, &[f32]), TrainError> {
+        let targets = targets.into();
         let Some(sum) = &mut self.sum else {
-            return self.stepper.step(images, labels, lr, seed);
+            return self.stepper.step(images, targets, lr, seed);
         };
-        let (n, len) = (labels.len(), self.stepper.graph().input().shape.len());
+        let (n, len) = (targets.rows(), self.stepper.graph().input().shape.len());
         let classes = self.stepper.graph().output().shape.len();
         if n == 0 || images.len() != n * len || n * classes > self.logits.len() {
             let (values, most) = (images.len(), self.logits.len() / classes);
@@ -82,7 +95,8 @@ impl MicroBatches {
             let seed = if i == 0 { seed } else { hash(seed, i as u64) };
             let (from, to) = (piece.start * len, piece.end * len);
             let mut take = |cpu: &Cpu, handed: Handed<'_>| gather(cpu, sum, &handed, share as f32, i > 0);
-            let (loss, logits) = self.stepper.sweep_into(&images[from..to], &labels[piece.clone()], seed, &mut take)?;
+            let (loss, logits) =
+                self.stepper.sweep_into(&images[from..to], targets.part(piece.clone()), seed, &mut take)?;
             self.logits[piece.start * classes..piece.end * classes].copy_from_slice(logits);
             mean += share * loss;
             if !mean.is_finite() {

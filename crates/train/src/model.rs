@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::Preprocessing;
-use striate_engine::{Parameters, Tensors};
+use striate_engine::{Parameters, Precision, Tensors};
 use striate_graph::Graph;
 use striate_weights::{ModelFile, TensorRef, write_model};
 
@@ -59,6 +59,12 @@ pub struct Trained {
     /// What it computed in, where that was not f32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
+    /// The fold that was held out, where there were folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
+    /// How many folds were drawn by the seed; with a fold but without this, the data has folds of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
     /// The score on the images held out for validation, or on the training images where none are; absent for weights of an
     /// unfinished epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +87,12 @@ impl Card {
 }
 
 impl Model {
+    /// What it was trained in; f32 where nothing is said.
+    pub fn trained_in(&self) -> Precision {
+        let bf16 = self.card.trained.as_ref().is_some_and(|t| t.precision.is_some());
+        if bf16 { Precision::Bf16 } else { Precision::F32 }
+    }
+
     /// Writes the model file, whole or not at all.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub struct Need {
     pub parameters: usize,
     /// The gradients by the parameters: with micro-batches their sum; else each is used as soon as it is there.
     pub gradients: usize,
+    /// The moving average of the network's values, where one is kept.
+    pub average: usize,
     /// The optimiser's means.
     pub optimizer: usize,
     /// Activations, their gradients and work space of a step.
@@ -52,6 +54,12 @@ pub struct Demand<'a> {
     pub algorithm: Option<Algorithm>,
     /// Whether held-out images are scored.
     pub scores: bool,
+    /// Whether gradients are clipped, and kept for that.
+    pub clips: bool,
+    /// Whether an average of the network's values is kept.
+    pub averages: bool,
+    /// Parts that a batch is taken in at least.
+    pub parts: usize,
     /// Batches of images that are in memory at once: in use, made ahead, being made.
     pub batches: usize,
     /// Bytes of the pictures that are being decoded at once.
@@ -84,7 +92,7 @@ impl Economy {
 impl Need {
     /// All of it.
     pub fn total(&self) -> usize {
-        let beside = self.program + self.parameters + self.gradients + self.optimizer;
+        let beside = self.program + self.parameters + self.gradients + self.average + self.optimizer;
         beside + self.step + self.scoring + self.batches + self.pictures
     }
 }
@@ -114,7 +122,8 @@ impl Demand<'_> {
         Ok(Need {
             program: self.program,
             parameters: trained + 4 * self.graph.statistic_count(),
-            gradients: if economy.micro_batches > 1 { trained } else { 0 },
+            gradients: if economy.micro_batches > 1 || self.clips { trained } else { 0 },
+            average: if self.averages { trained + 4 * self.graph.statistic_count() } else { 0 },
             optimizer: self.rule.states() * trained,
             step: Memory::of(self.graph, &request)?.total(),
             scoring,
@@ -129,10 +138,10 @@ impl Demand<'_> {
     /// # Errors
     /// [`TrainError::Memory`] if there is none.
     pub fn choose(&self, limit: usize) -> Result<Choice, TrainError> {
-        let unsaved = self.need(Economy::NONE)?;
+        let unsaved = self.need(Economy { recompute: false, micro_batches: self.parts.max(1) })?;
         let least = if normalises_batches(self.graph) { 2 } else { 1 };
         let most = (self.batch / least).max(1);
-        let (mut micro_batches, mut smallest) = (1, unsaved.total());
+        let (mut micro_batches, mut smallest) = (self.parts.max(1), unsaved.total());
         // Who keeps activations as bf16 wants them small; computing again what is cheap gives the same bits.
         let ways: &[bool] = if self.precision == Precision::Bf16 { &[true] } else { &[false, true] };
         loop {
@@ -166,6 +175,9 @@ mod tests {
             precision: Precision::F32,
             algorithm: None,
             scores: true,
+            clips: false,
+            averages: false,
+            parts: 1,
             batches: 3,
             pictures: 1000,
             program: 5000,
@@ -185,6 +197,14 @@ mod tests {
         assert_eq!(need.step, Memory::of(&graph, &Request::train(&graph, 12)).unwrap().total());
         let adamw = Demand { rule: Rule::named("adamw").unwrap(), scores: false, ..d }.need(Economy::NONE).unwrap();
         assert_eq!((adamw.optimizer, adamw.scoring), (2 * trained, 0));
+        let clipped = Demand { clips: true, averages: true, ..d }.need(Economy::NONE).unwrap();
+        assert_eq!(
+            (clipped.gradients, clipped.average),
+            (trained, need.parameters),
+            "an average has the statistics too"
+        );
+        let apart = Demand { parts: 3, ..d }.choose(usize::MAX).unwrap();
+        assert_eq!(apart.economy.micro_batches, 3);
         let parts = d.need(Economy { recompute: false, micro_batches: 3 }).unwrap();
         assert_eq!(parts.gradients, trained, "their sum");
         assert_eq!(parts.step, Memory::of(&graph, &Request::train(&graph, 4)).unwrap().total());

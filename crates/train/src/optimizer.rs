@@ -80,6 +80,26 @@ impl Optimizer {
         Optimizer { rule, first: parameters.zeros_like(true), second, step: 0 }
     }
 
+    /// Steps taken.
+    pub fn steps(&self) -> u32 {
+        self.step
+    }
+
+    /// What it remembers from step to step, by kind.
+    pub fn state(&self) -> impl Iterator<Item = (&'static str, &Tensors)> {
+        [("first/", Some(&self.first)), ("second/", self.second.as_ref())]
+            .into_iter()
+            .filter_map(|(kind, tensors)| Some((kind, tensors?)))
+    }
+
+    /// Likewise, to be given back after so many steps.
+    pub fn state_mut(&mut self, steps: u32) -> impl Iterator<Item = (&'static str, &mut Tensors)> {
+        self.step = steps;
+        [("first/", Some(&mut self.first)), ("second/", self.second.as_mut())]
+            .into_iter()
+            .filter_map(|(kind, tensors)| Some((kind, tensors?)))
+    }
+
     /// Changes the parameters by one step against the gradients.
     pub fn step(&mut self, cpu: &Cpu, parameters: &mut Parameters, gradients: &Tensors, lr: f64) {
         self.begin();

@@ -3,10 +3,12 @@
 //! The defaults: small grey images (digits, letters) train LeNet-5, everything else a residual network; networks with batch
 //! normalisation are trained by SGD, others by AdamW. The batch shrinks with the data, so that an epoch has steps enough, and the epochs grow, so that the run has.
 
-use crate::{Curve, Economy, PrecisionWish, Rule, TrainError};
+use crate::class_weights::class_weights;
+use crate::{Curve, Economy, Emphasis, PrecisionWish, Rule, TrainError};
 use serde::{Deserialize, Serialize};
-use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Step, mean_std};
-use striate_graph::{AnyLayer, Shape};
+use std::path::PathBuf;
+use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Subject, mean_std};
+use striate_graph::{AnyLayer, Graph, Shape};
 use striate_zoo::{Architecture, Options, PaddingRule, Shortcut, find};
 
 /// What the user asked for; `None` is left to the recipe.
@@ -35,12 +37,38 @@ pub struct Wishes {
     pub schedule: Option<String>,
     /// Epochs of linear warm-up.
     pub warmup: Option<f64>,
+    /// How training images are changed: a list that [`Augment::parse`] reads, or the name of a preset.
+    pub augment: Option<String>,
     /// Random translation in pixels.
     pub shift: Option<u32>,
     /// Random mirroring.
     pub flip: Option<bool>,
+    /// The share of every target that all classes have alike.
+    pub label_smoothing: Option<f64>,
+    /// What each class counts: `none`, `balanced`, or a table's path.
+    pub class_weights: Option<String>,
+    /// Whether every class is drawn equally often.
+    pub balanced_sampling: bool,
+    /// How much of the average of the weights is kept a step.
+    pub ema: Option<f64>,
+    /// The largest norm of a step's gradients.
+    pub clip_norm: Option<f64>,
+    /// Batches a step.
+    pub accumulate: Option<usize>,
+    /// Epochs without a better one after which the run ends.
+    pub patience: Option<u32>,
+    /// Parameters that weight decay spares too: those whose names hold one of these.
+    pub no_decay: Vec<String>,
     /// The share of images held out for validation, where it was chosen.
     pub val_share: Option<f64>,
+    /// The fold of the data's own that is held for validation, where it was chosen.
+    pub fold: Option<u32>,
+    /// The manifest of what is left out of the data.
+    pub clean: Option<PathBuf>,
+    /// The column of a table that says which images belong together, where it was chosen.
+    pub group_column: Option<String>,
+    /// How far boxes that are cut out of pictures are widened.
+    pub box_margin: f64,
     /// The seed of everything random.
     pub seed: u64,
     /// How activations and their gradients are kept.
@@ -58,6 +86,9 @@ pub struct Config {
     pub fingerprint: String,
     /// Passes over the training images.
     pub epochs: u32,
+    /// Epochs of each extension of the run, behind those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<u32>,
     /// Images a step.
     pub batch: usize,
     /// The highest learning rate.
@@ -69,6 +100,21 @@ pub struct Config {
     /// The share of images held out for validation, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_share: Option<f64>,
+    /// The fold that is held for validation, where there are folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
+    /// How many folds were drawn by the seed; with a fold but without this, the data has folds of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u32>,
+    /// The manifest of what is left out of the data, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean: Option<PathBuf>,
+    /// The column of a table that says which images belong together, where it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_column: Option<String>,
+    /// How far boxes that are cut out of pictures are widened on each side, as a share of their width and height.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub box_margin: f64,
     /// The architecture's width multiplier α, where it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
@@ -90,6 +136,27 @@ pub struct Config {
     /// Parts that a batch is taken in: see [`crate::MicroBatches`].
     #[serde(default = "one")]
     pub micro_batches: usize,
+    /// The share of every target that all classes have alike.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub label_smoothing: f64,
+    /// What each class counts in the loss, in the order of the classes; none: 1 each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f64>,
+    /// Whether every class is drawn equally often.
+    #[serde(default)]
+    pub balanced_sampling: bool,
+    /// How much of the average of the weights is kept a step, where an average is what is scored and written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// The largest norm of a step's gradients, if there is a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Epochs without a better one after which the run ends, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+    /// Parameters that weight decay spares, beside biases and normalisation: those whose names hold one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_decay: Vec<String>,
     /// The optimiser.
     pub optimizer: Rule,
     /// How the learning rate moves.
@@ -104,8 +171,17 @@ fn one() -> usize {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_none(share: &f64) -> bool {
+    *share == 0.0
+}
+
 /// Images at most this high and wide count as small.
 const SMALL: u32 = 40;
+/// Photographs are cropped in many sizes from this size on.
+const LARGE: u32 = 64;
+/// Below this number of epochs photographs are changed lightly.
+const FEW_EPOCHS: u32 = 10;
 /// Images that the mean and deviation are taken over.
 const SAMPLED: usize = 500;
 
@@ -136,35 +212,66 @@ impl Config {
             let why = "the one-cycle schedule rises by itself: leave --warmup away, or choose --schedule cosine";
             return Err(TrainError::Setting(why.into()));
         }
+        let accumulate = at_least_one("--accumulate", wishes.accumulate.unwrap_or(1))?;
         let batch = at_least_one("--batch", wishes.batch.unwrap_or_else(|| batch(images)))?;
+        let batch =
+            batch.checked_mul(accumulate).ok_or_else(|| TrainError::Setting("--accumulate is too large".into()))?;
+        if wishes.patience.is_some() && data.val.is_empty() {
+            let why = "--patience asks for epochs that get no better on held-out images, and none are held out";
+            return Err(TrainError::Setting(why.into()));
+        }
+        if let Some(name) =
+            wishes.no_decay.iter().find(|name| graph.clone().spare_from_decay(|n| n.contains(*name)) == 0)
+        {
+            let why = format!("--no-decay: no parameter's name of {} holds `{name}`", architecture.name);
+            return Err(TrainError::Setting(why));
+        }
         let rate = match optimizer {
             Rule::AdamW { .. } => 3e-3,
             // He et al. 2015 take 0.1 for 128 images; fewer make a noisier gradient (Goyal et al. 2017, arXiv:1706.02677).
             Rule::Sgd { .. } => 0.1 * batch.min(128) as f64 / 128.0,
         };
-        let photograph = !drawing;
-        let shift = wishes.shift.unwrap_or(preprocessing.width.div_ceil(if photograph { 8 } else { 16 }));
+        let epochs = at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images)))?;
+        let subject = match typical.width.max(typical.height).min(preprocessing.width) {
+            _ if drawing => Subject::Drawing,
+            LARGE.. => Subject::Photograph,
+            _ => Subject::Small,
+        };
+        let augment = augment(wishes, subject, preprocessing.width, epochs)?;
         Ok(Config {
             model: architecture.name.into(),
             data: data.source.clone(),
             fingerprint: data.fingerprint.clone(),
-            epochs: at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images)))?,
+            epochs,
+            extensions: Vec::new(),
             batch,
             learning_rate: positive("--lr", wishes.learning_rate.unwrap_or(rate), false)?,
             warmup: positive("--warmup", wishes.warmup.unwrap_or(0.0), true)?,
             seed: wishes.seed,
             val_share: wishes.val_share,
+            fold: wishes.fold,
+            folds: None,
+            clean: wishes.clean.clone(),
+            group_column: wishes.group_column.clone(),
+            box_margin: wishes.box_margin,
             alpha: wishes.variant.width,
             shortcut: wishes.variant.shortcut,
             padding: wishes.variant.padding,
             auxiliary: wishes.variant.auxiliary,
             precision: wishes.precision,
             recompute: false,
-            micro_batches: 1,
+            micro_batches: accumulate,
+            label_smoothing: share("--label-smoothing", wishes.label_smoothing.unwrap_or(0.0))?,
+            class_weights: class_weights(wishes.class_weights.as_deref().unwrap_or("none"), data)?,
+            balanced_sampling: wishes.balanced_sampling,
+            ema: wishes.ema.map(|decay| share("--ema", decay)).transpose()?,
+            clip_norm: wishes.clip_norm.map(|norm| positive("--clip-norm", norm, false)).transpose()?,
+            patience: wishes.patience,
+            no_decay: wishes.no_decay.clone(),
             optimizer,
             schedule,
             preprocessing,
-            augment: augment(photograph, shift, wishes.flip.unwrap_or(photograph)),
+            augment,
         })
     }
 
@@ -176,6 +283,48 @@ impl Config {
         let (mean, std) = mean_std(&data.train, &self.preprocessing, SAMPLED, &limits, workers)?;
         self.preprocessing = self.preprocessing.clone().normalised_by(mean, std);
         Ok(())
+    }
+
+    /// Epochs in all.
+    pub fn total_epochs(&self) -> u32 {
+        self.extensions.iter().fold(self.epochs, |sum, epochs| sum.saturating_add(*epochs))
+    }
+
+    /// Plans the run to end after `epochs` instead.
+    ///
+    /// # Errors
+    /// If that is before its present end.
+    pub fn extend(&mut self, epochs: u32) -> Result<(), TrainError> {
+        let planned = self.total_epochs();
+        match epochs.checked_sub(planned) {
+            Some(0) => {}
+            Some(more) => self.extensions.push(more),
+            None => {
+                return Err(TrainError::Setting(format!(
+                    "the run is planned for {planned} epochs, which --epochs {epochs} would cut short: its learning rates would \
+                     not be those of its plan"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The network for so many classes, with weight decay where the run has it.
+    ///
+    /// # Errors
+    /// If it cannot be built.
+    pub fn graph(&self, classes: usize) -> Result<Graph, TrainError> {
+        let mut graph = striate_zoo::build(&self.model, &self.options(classes))?;
+        if !self.no_decay.is_empty() {
+            graph.spare_from_decay(|name| self.no_decay.iter().any(|piece| name.contains(piece)));
+        }
+        Ok(graph)
+    }
+
+    /// How its labels become targets.
+    pub fn emphasis(&self) -> Emphasis {
+        let class_weights = self.class_weights.iter().map(|w| *w as f32).collect();
+        Emphasis { class_weights, smoothing: self.label_smoothing as f32 }
     }
 
     /// How its steps save memory.
@@ -243,13 +392,20 @@ fn preprocessing(data: &DataSet, wishes: &Wishes, a: &Architecture) -> Result<Pr
     Ok(Preprocessing::new(size, size, data.typical.channels, fit))
 }
 
-/// Photographs are shifted and mirrored; drawings are shifted, and bent a little as hands differ.
-fn augment(photograph: bool, shift: u32, flip: bool) -> Augment {
-    let mut augment = Augment::new(shift, flip);
-    if !photograph {
-        augment.steps.insert(0, Step::Affine { degrees: 10.0, scale: 0.15, shear: 0.2 });
+/// Unless another is asked for, the standard list for what the pictures show, or the light one where photographs are seen
+/// only a few times: too little of them would be.
+fn augment(wishes: &Wishes, subject: Subject, width: u32, epochs: u32) -> Result<Augment, TrainError> {
+    let default = if subject == Subject::Photograph && epochs < FEW_EPOCHS { "light" } else { "standard" };
+    let list = wishes.augment.as_deref().unwrap_or(default);
+    let mut augment =
+        Augment::parse(list, subject, width).map_err(|e| TrainError::Setting(format!("--augment: {e}")))?;
+    if let Some(pixels) = wishes.shift {
+        augment.shift(pixels);
     }
-    augment
+    if let Some(flip) = wishes.flip {
+        augment.flip(flip);
+    }
+    Ok(augment)
 }
 
 /// About 1.2 million images seen, but 10 epochs at least and 100 at most.
@@ -275,6 +431,14 @@ fn positive(option: &str, value: f64, or_zero: bool) -> Result<f64, TrainError> 
     Err(TrainError::Setting(format!("{option} must be {range}, not {value}")))
 }
 
+/// From 0 to below 1.
+fn share(option: &str, value: f64) -> Result<f64, TrainError> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(TrainError::Setting(format!("{option} must be 0 or more and less than 1, not {value}")))
+}
+
 fn at_least_one<T: PartialOrd + From<u8> + std::fmt::Display>(option: &str, value: T) -> Result<T, TrainError> {
     if value >= T::from(1) {
         Ok(value)
@@ -286,7 +450,7 @@ fn at_least_one<T: PartialOrd + From<u8> + std::fmt::Display>(option: &str, valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use striate_data::{OpenOptions, Silent};
+    use striate_data::{OpenOptions, Silent, Typical};
 
     fn choose(wishes: &Wishes) -> Result<Config, TrainError> {
         let data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
@@ -298,7 +462,42 @@ mod tests {
         let c = choose(&Wishes::default()).unwrap();
         assert_eq!((c.model.as_str(), c.input()), ("lenet5", Shape::new(32, 32, 1)));
         assert_eq!(c.preprocessing.fit, Fit::Ink { detail: 10 });
-        assert!(!c.augment.steps.contains(&Step::Flip), "a mirrored digit is another sign");
+        assert_eq!(c.augment.to_string(), "affine=10:0.15:0.2,shift=2", "a mirrored digit is another sign");
+    }
+
+    #[test]
+    fn augmentation_fits_what_the_pictures_show() {
+        let with = |side, channels, wishes: &Wishes| {
+            let mut data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
+            (data.kind, data.typical) = (SourceKind::ClassFolders, Typical { width: side, height: side, channels });
+            Config::choose(&data, wishes).unwrap().augment.to_string()
+        };
+        let none = Wishes::default();
+        assert_eq!(with(400, 3, &none), "rrc=0.35:1,flip,jitter=0.2");
+        assert_eq!(with(400, 1, &none), "rrc=0.35:1,flip,jitter=0.2", "grey photographs are photographs");
+        assert_eq!(with(400, 3, &Wishes { epochs: Some(9), ..none.clone() }), "rrc=0.6:1,flip");
+        assert_eq!(with(32, 3, &none), "shift=4,flip");
+        assert_eq!(with(32, 3, &Wishes { image_size: Some(224), ..none.clone() }), "shift=28,flip");
+        assert_eq!(with(400, 3, &Wishes { image_size: Some(32), ..none.clone() }), "shift=4,flip");
+        let asked = |augment: &str, shift, flip| {
+            with(32, 3, &Wishes { augment: Some(augment.into()), shift, flip, ..Wishes::default() })
+        };
+        assert_eq!(asked("none", None, None), "none");
+        assert_eq!(asked("standard,erase=0.5", Some(0), Some(false)), "erase=0.5");
+        assert_eq!(asked("shift=4:reflect", Some(3), Some(true)), "shift=3:reflect,flip");
+        assert_eq!(asked("vflip,mixup", Some(3), None), "vflip,shift=3,mixup=0.2");
+    }
+
+    #[test]
+    fn configurations_of_before_are_read() {
+        let c = choose(&Wishes { augment: Some("strong".into()), ..Wishes::default() }).unwrap();
+        let written = toml::to_string(&c).unwrap();
+        assert_eq!(toml::from_str::<Config>(&written).unwrap(), c);
+        let mut table: toml::Table = toml::from_str(&written).unwrap();
+        let old = "[[steps]]\nstep = \"shift\"\npixels = 4\n\n[[steps]]\nstep = \"flip\"\n";
+        table["augment"] = toml::from_str::<toml::Table>(old).unwrap().into();
+        let read: Config = toml::from_str(&table.to_string()).unwrap();
+        assert_eq!(read, Config { augment: Augment::new(4, true), ..c });
     }
 
     #[test]
@@ -334,6 +533,9 @@ mod tests {
         assert!(refused(Wishes { optimizer: Some("adam".into()), ..none() }).contains("there are sgd, adamw"));
         assert!(refused(Wishes { schedule: Some("cos".into()), ..none() }).contains("cosine"));
         assert!(refused(Wishes { warmup: Some(1.0), ..none() }).contains("--schedule cosine"));
+        assert!(
+            refused(Wishes { augment: Some("flp".into()), ..none() }).contains("--augment: `flp` is no augmentation")
+        );
         assert!(refused(Wishes { image_size: Some(0), ..none() }).contains("--imgsz"));
         assert!(refused(Wishes { model: Some("lenet6".into()), ..none() }).contains("did you mean `lenet5`?"));
     }

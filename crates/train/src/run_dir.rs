@@ -22,9 +22,9 @@ pub struct EpochRow {
     pub epoch: u32,
     /// Of the epoch's last step.
     pub learning_rate: f64,
-    /// Over the epoch's batches, while the weights moved.
+    /// Over the epoch's batches, while the weights moved. Where images are mixed, that of both their classes.
     pub train_loss: f64,
-    /// Likewise.
+    /// Likewise; where images are mixed, the class with the larger share counts.
     pub train_accuracy: f64,
     /// After the epoch.
     pub val_loss: Option<f64>,
@@ -79,6 +79,33 @@ impl RunDir {
         Ok(RunDir { path, rows: Vec::new() })
     }
 
+    /// The folder of a run that exists, to go on with it.
+    ///
+    /// # Errors
+    /// If it is no run's folder.
+    pub fn open(path: &Path) -> Result<RunDir, TrainError> {
+        if !path.join("config.toml").is_file() || !path.join("weights").is_dir() {
+            let why = "is no run's folder: config.toml and weights/ are not there".to_owned();
+            return Err(TrainError::Model { path: path.to_path_buf(), why });
+        }
+        Ok(RunDir { path: path.to_path_buf(), rows: Vec::new() })
+    }
+
+    /// Reads `config.toml`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no configuration of this kind.
+    pub fn config<T: serde::de::DeserializeOwned>(&self) -> Result<T, TrainError> {
+        let path = self.path.join("config.toml");
+        let text = fs::read_to_string(&path).map_err(at(&path))?;
+        toml::from_str(&text).map_err(|e| TrainError::Model { path, why: e.to_string() })
+    }
+
+    /// Where checkpoints are kept.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoint")
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -111,6 +138,19 @@ impl RunDir {
     /// If it cannot be written.
     pub fn add_row(&mut self, row: EpochRow) -> Result<(), TrainError> {
         self.rows.push(row);
+        self.write_rows()
+    }
+
+    /// Makes `metrics.csv` hold just these rows; without any, there is none.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn set_rows(&mut self, rows: Vec<EpochRow>) -> Result<(), TrainError> {
+        self.rows = rows;
+        if self.rows.is_empty() { Ok(()) } else { self.write_rows() }
+    }
+
+    fn write_rows(&self) -> Result<(), TrainError> {
         let rows = &self.rows;
         Ok(write_atomic(&self.path.join("metrics.csv"), |w: &mut dyn Write| {
             let mut csv = csv::Writer::from_writer(w);

@@ -1,12 +1,12 @@
 //! One training step after another: forward, cross-entropy, backward, update. Unless somebody wants to see the gradients, each
 //! parameter is changed as soon as the sweep has its gradient, so that they never exist together.
 
-use crate::{Optimizer, Rule, TrainError};
+use crate::{Checkpoint, Optimizer, Rule, TrainError, clip};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use striate_engine::{Handed, Memory, NodeTime, Parameters, Request, Session, StepPlan, Tensors};
 use striate_graph::{Graph, NodeId};
-use striate_kernels::{Cpu, cross_entropy};
+use striate_kernels::{Cpu, Targets, cross_entropy};
 
 /// A network in training, with its gradients and its optimiser.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Stepper {
     parameters: Parameters,
     /// Where they are kept.
     gradients: Option<Tensors>,
+    /// The largest norm of a step's gradients, if there is a bound.
+    clip: Option<f64>,
     optimizer: Optimizer,
     logits: Vec<f32>,
     /// Where each loss is taken: the output, then the auxiliary classifiers.
@@ -81,6 +83,7 @@ impl Stepper {
         Ok(Stepper {
             session,
             gradients: None,
+            clip: None,
             optimizer: Optimizer::new(rule, &parameters),
             logits: room,
             losses,
@@ -111,6 +114,50 @@ impl Stepper {
     /// The parameters as they now are, without the rest.
     pub fn into_parameters(self) -> Parameters {
         self.parameters
+    }
+
+    /// The optimiser as it now is.
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    /// Takes parameters and optimiser back to a checkpoint.
+    ///
+    /// # Errors
+    /// If it is another network's.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        checkpoint.restore(&mut self.parameters, &mut self.optimizer)
+    }
+
+    /// Where, with these images, the first value is that is no number: a parameter's name or a node's. `None` where all are
+    /// finite, or there is no memory to look.
+    pub fn first_not_finite(&self, images: &[f32], labels: &[u32], seed: u64) -> Option<String> {
+        let broken = |values: &[f32]| values.iter().any(|v| !v.is_finite());
+        if let Some((name, ..)) = self.parameters.iter().find(|(.., values)| broken(values)) {
+            return Some(format!("the parameter `{name}`"));
+        }
+        if broken(images) {
+            return Some("the images".into());
+        }
+        let request = Request {
+            taps: self.graph.ids().collect(),
+            backward_from: Vec::new(),
+            parameter_gradients: false,
+            ..Request::train(&self.graph, labels.len())
+        };
+        let mut session = Session::new(self.graph.clone(), self.cpu.clone(), &request).ok()?;
+        session.forward(&self.parameters, images, labels.len(), seed).ok()?;
+        let found = self.graph.ids().find(|id| session.activation(*id).is_ok_and(broken))?;
+        Some(format!("the node `{}`", self.graph.node(found).name))
+    }
+
+    /// From now on scales each step's gradients down to this norm, all together, where theirs is larger ([`clip`]). They are
+    /// kept for that, and can be read after it, unless all steps follow gradients that are summed up elsewhere.
+    pub(crate) fn clip_gradients(&mut self, norm: f64, elsewhere: bool) {
+        if !elsewhere {
+            self.keep_gradients();
+        }
+        self.clip = Some(norm);
     }
 
     /// From now on keeps each step's gradients, to be read after it.
@@ -177,22 +224,29 @@ impl Stepper {
         self.session.times()
     }
 
-    /// Makes one step on images (NHWC, preprocessed) with these labels. `seed` decides what dropout drops. Returns the mean
+    /// Makes one step on images (NHWC, preprocessed) with these labels, or what else they should be told as. `seed` decides what dropout drops. Returns the mean
     /// loss (auxiliary classifiers' included, by their weights) and the logits from before the step. If the loss is not
     /// finite, nothing is changed.
     ///
     /// # Errors
     /// If the images are not the network's.
-    pub fn step(&mut self, images: &[f32], labels: &[u32], lr: f64, seed: u64) -> Result<(f64, &[f32]), TrainError> {
+    pub fn step<'t>(
+        &mut self,
+        images: &[f32],
+        targets: impl Into<Targets<'t>>,
+        lr: f64,
+        seed: u64,
+    ) -> Result<(f64, &[f32]), TrainError> {
+        let targets = targets.into();
         let (loss, n) = if self.gradients.is_some() {
-            let (loss, logits) = self.sweep(images, labels, seed)?;
+            let (loss, logits) = self.sweep(images, targets, seed)?;
             let n = logits.len();
             if loss.is_finite() {
                 self.update(lr);
             }
             (loss, n)
         } else {
-            let (loss, n) = self.forward(images, labels, seed)?;
+            let (loss, n) = self.forward(images, targets, seed)?;
             if loss.is_finite() {
                 let Stepper { cpu, session, optimizer, parameters, losses, .. } = self;
                 optimizer.begin();
@@ -210,8 +264,13 @@ impl Stepper {
     ///
     /// # Errors
     /// As [`Stepper::step`].
-    pub fn sweep(&mut self, images: &[f32], labels: &[u32], seed: u64) -> Result<(f64, &[f32]), TrainError> {
-        let (loss, n) = self.forward(images, labels, seed)?;
+    pub fn sweep<'t>(
+        &mut self,
+        images: &[f32],
+        targets: impl Into<Targets<'t>>,
+        seed: u64,
+    ) -> Result<(f64, &[f32]), TrainError> {
+        let (loss, n) = self.forward(images, targets.into(), seed)?;
         if loss.is_finite() {
             let Stepper { session, parameters, gradients, losses, .. } = self;
             let gradients = gradients.get_or_insert_with(|| parameters.zeros_like(true));
@@ -227,11 +286,11 @@ impl Stepper {
     pub(crate) fn sweep_into(
         &mut self,
         images: &[f32],
-        labels: &[u32],
+        targets: Targets<'_>,
         seed: u64,
         take: &mut (dyn FnMut(&Cpu, Handed<'_>) + Send),
     ) -> Result<(f64, &[f32]), TrainError> {
-        let (loss, n) = self.forward(images, labels, seed)?;
+        let (loss, n) = self.forward(images, targets, seed)?;
         if loss.is_finite() {
             let Stepper { cpu, session, parameters, losses, .. } = self;
             session.backward_into(parameters, &seeds(losses, n), &mut |handed| take(cpu, handed))?;
@@ -242,21 +301,22 @@ impl Stepper {
     /// The second half: takes the last sweep's statistics, and changes the parameters against its gradients.
     pub fn update(&mut self, lr: f64) {
         self.session.gather_statistics(&mut self.parameters);
-        let Stepper { cpu, optimizer, parameters, gradients, .. } = self;
-        if let Some(gradients) = gradients {
-            cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
+        if let Some(mut gradients) = self.gradients.take() {
+            self.follow(&mut gradients, lr);
+            self.gradients = Some(gradients);
         }
     }
 
     /// Forward: the loss, and how many logits there are.
-    fn forward(&mut self, images: &[f32], labels: &[u32], seed: u64) -> Result<(f64, usize), TrainError> {
-        let logits = self.session.forward(&self.parameters, images, labels.len(), seed)?;
+    fn forward(&mut self, images: &[f32], targets: Targets<'_>, seed: u64) -> Result<(f64, usize), TrainError> {
+        let rows = targets.rows();
+        let logits = self.session.forward(&self.parameters, images, rows, seed)?;
         let n = logits.len();
         self.logits[..n].copy_from_slice(logits);
         let mut loss = 0.0;
         for l in &mut self.losses {
             let (logits, gradient) = (self.session.activation(l.node)?, &mut l.gradient[..n]);
-            let own = cross_entropy(&self.cpu, logits, n / labels.len(), labels, 0.0, gradient);
+            let own = cross_entropy(&self.cpu, logits, n / rows, targets, gradient);
             loss += f64::from(l.weight) * own;
             for g in gradient {
                 *g *= l.weight;
@@ -270,10 +330,15 @@ impl Stepper {
         self.session.gather_statistics(&mut self.parameters);
     }
 
-    /// Changes the parameters against these gradients.
-    pub(crate) fn follow(&mut self, gradients: &Tensors, lr: f64) {
-        let Stepper { cpu, optimizer, parameters, .. } = self;
-        cpu.install(|| optimizer.step(cpu, parameters, gradients, lr));
+    /// Changes the parameters against these gradients, which are clipped where that is asked for.
+    pub(crate) fn follow(&mut self, gradients: &mut Tensors, lr: f64) {
+        let Stepper { cpu, optimizer, parameters, clip: most, .. } = self;
+        cpu.install(|| {
+            if let Some(most) = *most {
+                clip(cpu, gradients, most);
+            }
+            optimizer.step(cpu, parameters, gradients, lr);
+        });
     }
 
     /// Plans the steps anew, for a request as in [`Stepper::planned`]; parameters and the optimiser's state stay.

@@ -1,14 +1,14 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
 use crate::{
-    Card, Config, Decision, EpochRow, Evaluator, MicroBatches, PrecisionWish, RunDir, Schedule, Score, Stepper, Tally,
-    TrainError, Trained, choose_precision, precision_name,
+    Average, Card, Checkpoint, Config, Curve, Decision, Emphasis, EpochRow, Evaluator, MicroBatches, PrecisionWish,
+    Progress, RunDir, Schedule, Score, Stepper, Tally, TrainError, Trained, choose_precision, precision_name,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-use striate_data::{DataSet, LeftOut, Loader, LoaderOptions};
+use std::time::{Duration, Instant};
+use striate_data::{Batch, DataSet, LeftOut, Loader, LoaderOptions};
 use striate_engine::{Parameters, Precision, Request, Scheme};
 use striate_graph::Graph;
 use striate_kernels::{Cpu, hash};
@@ -29,6 +29,10 @@ pub struct Job<'a> {
     pub stop: &'a AtomicBool,
     /// Whether this machine computes faster in bf16.
     pub fast_in_bf16: bool,
+    /// Where the run goes on; `None` begins it.
+    pub resume: Option<Checkpoint>,
+    /// A checkpoint is written this often, beside those at the end of every epoch.
+    pub checkpoint_every: Duration,
 }
 
 /// A step that was just made.
@@ -58,6 +62,8 @@ pub trait Watch {
     fn epoch(&mut self, row: &EpochRow, best: bool);
     /// Files that turned out unreadable, and were left out of the epoch's batches.
     fn left_out(&mut self, files: &[LeftOut]);
+    /// Something happened that the user should know of.
+    fn note(&mut self, what: &str);
     /// It was decided what to compute in: at the start, and again when bf16 was checked.
     fn precision(&mut self, _decision: &Decision) {}
 }
@@ -75,74 +81,63 @@ pub struct Outcome {
     pub planned: u32,
     /// True if the run was stopped before its end.
     pub stopped: bool,
+    /// True if it ended before the planned epochs because no better one came.
+    pub early: bool,
     /// Seconds from start to end.
     pub seconds: f64,
     /// The best weights; the last where no epoch was finished.
     pub model: PathBuf,
 }
 
-/// Trains a network by the configuration, and writes the run's files.
+/// Trains a network by the configuration, and writes the run's files. What a stopped run left off is taken up where it was:
+/// weights and metrics become, to the bit, those of a run that was never stopped.
 ///
 /// # Errors
 /// If the network cannot be built or run, a file cannot be written, or the loss is no longer a number.
 pub fn train(job: &Job<'_>, run: &mut RunDir, watch: &mut dyn Watch) -> Result<Outcome, TrainError> {
-    let start = Instant::now();
     let mut t = Trainer::new(job, watch)?;
     run.write_config(job.config)?;
-    let mut best: Option<(Score, u32)> = None;
-    let mut finished = 0;
-    for epoch in 1..=job.config.epochs {
-        let Some((trained, images_per_second)) = t.epoch(epoch, start, watch)? else { break };
-        let val = t.validate(watch)?;
-        let val = if epoch == 1 { t.check_precision(val, watch)? } else { val };
-        if job.stop.load(Ordering::Relaxed) && val.is_none() && !job.data.val.is_empty() {
-            break;
-        }
-        let score = val.unwrap_or(trained);
-        t.check_finite(epoch, score)?;
-        finished = epoch;
-        let card = t.card(epoch, Some(score));
-        let write = |path: &Path| card.write(t.micro.stepper().graph(), t.micro.parameters(), path);
-        write(&run.last())?;
-        let is_best = best.is_none_or(|(b, _)| val.is_none() || (score.accuracy, -score.loss) > (b.accuracy, -b.loss));
-        if is_best {
-            best = Some((score, epoch));
-            write(&run.best())?;
-        }
-        let row = EpochRow {
-            epoch,
-            learning_rate: t.schedule.at(t.steps_done.saturating_sub(1)),
-            train_loss: trained.loss,
-            train_accuracy: trained.accuracy,
-            val_loss: val.map(|v| v.loss),
-            val_accuracy: val.map(|v| v.accuracy),
-            val_top5: val.map(|v| v.top5),
-            images_per_second,
-            seconds: start.elapsed().as_secs_f64(),
-        };
-        run.add_row(row.clone())?;
-        watch.epoch(&row, is_best);
+    if let Some(checkpoint) = &job.resume {
+        t.restore(checkpoint)?;
     }
-    let stopped = finished < job.config.epochs;
+    run.set_rows(t.progress.rows.clone())?;
+    let planned = job.config.total_epochs();
+    while t.progress.epoch <= planned && !t.out_of_patience() {
+        match t.epoch(run, watch) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e @ TrainError::Diverged { .. }) => t.take_back(run, watch, e)?,
+            Err(e) => return Err(e),
+        }
+    }
+    let early = t.progress.epoch <= planned && t.out_of_patience();
+    let stopped = t.progress.epoch <= planned && !early;
     if stopped {
+        t.keep(run)?;
         // The weights of the unfinished epoch are the newest there are; nothing was scored with them.
-        t.card(finished, None).write(t.micro.stepper().graph(), t.micro.parameters(), &run.last())?;
+        t.write(&t.card(t.progress.epoch - 1, None), &run.last())?;
     }
-    let (score, best_epoch) = best.unwrap_or_default();
+    let (score, best_epoch) = t.progress.best.unwrap_or_default();
     let model = if best_epoch > 0 { run.best() } else { run.last() };
-    let planned = job.config.epochs;
-    Ok(Outcome { score, best_epoch, epochs: finished, planned, stopped, seconds: start.elapsed().as_secs_f64(), model })
+    let (epochs, seconds) = (t.progress.epoch - 1, t.seconds());
+    Ok(Outcome { score, best_epoch, epochs, planned, stopped, early, seconds, model })
 }
 
 /// A network in training.
 struct Trainer<'a> {
     job: &'a Job<'a>,
     micro: MicroBatches,
+    /// What is scored and written in place of the parameters, where an average of them is.
+    average: Option<Average>,
+    emphasis: Emphasis,
     precision: Precision,
     schedule: Schedule,
     evaluator: Evaluator,
     steps_per_epoch: u64,
-    steps_done: u64,
+    progress: Progress,
+    /// When this process took the run up, and when it last wrote a checkpoint.
+    begun: Instant,
+    kept: Instant,
 }
 
 impl<'a> Trainer<'a> {
@@ -151,7 +146,7 @@ impl<'a> Trainer<'a> {
         if data.train.is_empty() {
             return Err(TrainError::Setting(format!("{} has no image to train on", data.name)));
         }
-        let graph = Arc::new(striate_zoo::build(&config.model, &config.options(data.classes.len()))?);
+        let graph = Arc::new(config.graph(data.classes.len())?);
         let parameters = Parameters::init(&graph, Scheme::for_graph(&graph), config.seed);
         let batch = config.batch.min(data.train.len());
         let steps_per_epoch = (data.train.len() / batch + usize::from(keeps_rest(data.train.len(), batch))) as u64;
@@ -160,6 +155,7 @@ impl<'a> Trainer<'a> {
             curve: config.schedule,
             warmup: (config.warmup * steps_per_epoch as f64).round() as u64,
             steps: steps_per_epoch * u64::from(config.epochs),
+            extensions: config.extensions.iter().map(|epochs| steps_per_epoch * u64::from(*epochs)).collect(),
         };
         let decision = config.precision.first(job.fast_in_bf16, !data.val.is_empty());
         watch.precision(&decision);
@@ -167,23 +163,141 @@ impl<'a> Trainer<'a> {
         let request = request(config, &graph, most, precision);
         let evaluator = Evaluator::keeping(graph.clone(), job.cpu.clone(), most, precision)?;
         let stepper = Stepper::planned(graph, job.cpu.clone(), parameters, config.optimizer, &request)?;
+        let mut micro = MicroBatches::new(stepper, batch, most)?;
+        if let Some(norm) = config.clip_norm {
+            micro.clip_gradients(norm);
+        }
         Ok(Trainer {
             evaluator,
-            micro: MicroBatches::new(stepper, batch, most)?,
+            average: config.ema.map(|decay| Average::new(decay, micro.parameters())),
+            emphasis: config.emphasis(),
+            micro,
             precision,
             job,
             schedule,
             steps_per_epoch,
-            steps_done: 0,
+            progress: Progress::default(),
+            begun: Instant::now(),
+            kept: Instant::now(),
         })
     }
 
-    /// One pass over the training images: its score and images per second; `None` if it was stopped.
-    fn epoch(&mut self, epoch: u32, start: Instant, watch: &mut dyn Watch) -> Result<Option<(Score, f64)>, TrainError> {
-        let begun = Instant::now();
-        let mut loader =
-            Loader::new(self.job.data.train.clone(), self.job.config.preprocessing.clone(), self.options(epoch));
-        let (mut tally, mut step) = (Tally::default(), 0);
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        self.micro.stepper_mut().restore(checkpoint)?;
+        if let Some(average) = &mut self.average {
+            checkpoint.restore_average(average.parameters_mut())?;
+        }
+        self.progress = checkpoint.progress.clone();
+        if self.progress.full_precision && self.precision != Precision::F32 {
+            let evaluator = self.evaluate_in_full()?;
+            self.go_on_in_full(evaluator)?;
+        }
+        self.begun = Instant::now();
+        Ok(())
+    }
+
+    /// Whether so many epochs have passed without a better one that the run ends.
+    fn out_of_patience(&self) -> bool {
+        let best = self.progress.best.map_or(0, |(_, epoch)| epoch);
+        self.job.config.patience.is_some_and(|patience| best > 0 && self.progress.epoch > best + patience)
+    }
+
+    /// Writes a checkpoint.
+    fn keep(&mut self, run: &RunDir) -> Result<(), TrainError> {
+        let stepper = self.micro.stepper();
+        self.progress.updates = stepper.optimizer().steps();
+        let progress = Progress { seconds: self.seconds(), ..self.progress.clone() };
+        let average = self.average.as_ref().map(Average::parameters);
+        Checkpoint::write(&run.checkpoints(), &progress, stepper.parameters(), stepper.optimizer(), average)?;
+        self.kept = Instant::now();
+        Ok(())
+    }
+
+    /// Takes a run whose loss is no longer a number back to its last checkpoint, to go on at half the rate; gives it up where
+    /// that did not help before, or where there is no checkpoint.
+    fn take_back(&mut self, run: &mut RunDir, watch: &mut dyn Watch, why: TrainError) -> Result<(), TrainError> {
+        /// What rates are halved down to.
+        const LEAST: f64 = 1.0 / 8.0;
+        let factor = self.progress.rate_factor / 2.0;
+        let Ok(checkpoint) = Checkpoint::read(&run.checkpoints(), |e| watch.note(&e.to_string())) else {
+            return Err(why);
+        };
+        if factor < LEAST {
+            return Err(why);
+        }
+        let seconds = self.seconds();
+        self.restore(&checkpoint)?;
+        (self.progress.rate_factor, self.progress.seconds) = (factor, seconds);
+        let (epoch, batches) = (self.progress.epoch, self.progress.batches);
+        watch.note(&format!(
+            "{why}; taken back to the checkpoint before step {} of epoch {epoch}, to go on at {factor} of the planned rates",
+            batches + 1
+        ));
+        run.set_rows(self.progress.rows.clone())
+    }
+
+    /// Seconds of training, those before the run was taken up included.
+    fn seconds(&self) -> f64 {
+        self.progress.seconds + self.begun.elapsed().as_secs_f64()
+    }
+
+    /// What is left of an epoch: steps, the score on the held-out images, the files. False if it was stopped.
+    fn epoch(&mut self, run: &mut RunDir, watch: &mut dyn Watch) -> Result<bool, TrainError> {
+        let Some(images_per_second) = self.steps(run, watch)? else { return Ok(false) };
+        let trained = self.progress.tally.score();
+        let val = self.validate(watch)?;
+        let val = if self.progress.epoch == 1 { self.check_precision(val, watch)? } else { val };
+        if self.job.stop.load(Ordering::Relaxed) && val.is_none() && !self.job.data.val.is_empty() {
+            return Ok(false);
+        }
+        let (epoch, score) = (self.progress.epoch, val.unwrap_or(trained));
+        self.check_finite(epoch, score)?;
+        let card = self.card(epoch, Some(score));
+        self.write(&card, &run.last())?;
+        let best = self.progress.best;
+        let is_best = best.is_none_or(|(b, _)| val.is_none() || (score.accuracy, -score.loss) > (b.accuracy, -b.loss));
+        if is_best {
+            self.progress.best = Some((score, epoch));
+            self.write(&card, &run.best())?;
+        }
+        let row = EpochRow {
+            epoch,
+            learning_rate: self.rate(self.progress.steps.saturating_sub(1)),
+            train_loss: trained.loss,
+            train_accuracy: trained.accuracy,
+            val_loss: val.map(|v| v.loss),
+            val_accuracy: val.map(|v| v.accuracy),
+            val_top5: val.map(|v| v.top5),
+            images_per_second,
+            seconds: self.seconds(),
+        };
+        if let Curve::Plateau { patience, .. } = self.schedule.curve
+            && self.progress.plateau.take(score.loss, patience)
+        {
+            watch.note(&format!("no lower loss for {} epochs: the learning rate is lowered", patience + 1));
+        }
+        run.add_row(row.clone())?;
+        watch.epoch(&row, is_best);
+        self.progress.rows.push(row);
+        (self.progress.epoch, self.progress.batches, self.progress.tally) = (epoch + 1, 0, Tally::default());
+        self.keep(run)?;
+        Ok(true)
+    }
+
+    fn rate(&self, step: u64) -> f64 {
+        let lowered = match self.schedule.curve {
+            Curve::Plateau { factor, .. } => factor.powi(self.progress.plateau.lowered as i32),
+            _ => 1.0,
+        };
+        self.progress.rate_factor * lowered * self.schedule.at(step)
+    }
+
+    /// The steps that are left of the epoch: images per second; `None` if they were stopped.
+    fn steps(&mut self, run: &RunDir, watch: &mut dyn Watch) -> Result<Option<f64>, TrainError> {
+        let (begun, before, epoch) = (Instant::now(), self.progress.tally.images(), self.progress.epoch);
+        let data = self.job.data.train.clone();
+        let mut loader = Loader::new(data, self.job.config.preprocessing.clone(), self.options(epoch));
+        let speed = |images: usize| (images - before) as f64 / begun.elapsed().as_secs_f64();
         while let Some(batch) = loader.next() {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -191,31 +305,48 @@ impl<'a> Trainer<'a> {
             if !batch.failed.is_empty() {
                 watch.left_out(&batch.failed);
             }
-            step += 1;
-            let learning_rate = self.schedule.at(self.steps_done);
+            let learning_rate = self.rate(self.progress.steps);
             if !batch.is_empty() {
-                let seed = hash(self.job.config.seed, self.steps_done);
-                let (loss, logits) = self.micro.step(&batch.images, &batch.labels, learning_rate, seed)?;
-                let _ = tally.add(logits, &batch.labels, loss);
+                let seed = hash(self.job.config.seed, self.progress.steps);
+                let targets = self.emphasis.targets(&batch);
+                let (loss, logits) = self.micro.step(&batch.images, targets, learning_rate, seed)?;
+                let _ = self.progress.tally.add(logits, batch.heavier(), loss);
                 if !loss.is_finite() {
-                    return Err(TrainError::Diverged { loss, epoch, step, lr: learning_rate });
+                    return Err(self.diverged(loss, &batch, seed));
+                }
+                if let Some(average) = &mut self.average {
+                    average.take(&self.job.cpu, self.micro.parameters(), self.progress.steps + 1);
                 }
             }
-            self.steps_done += 1;
-            let elapsed = start.elapsed().as_secs_f64();
+            self.progress.batches += 1;
+            self.progress.steps += 1;
+            let (done, total) = (self.progress.steps, self.schedule.total());
             watch.step(&StepReport {
                 epoch,
-                step,
+                step: self.progress.batches as u64,
                 steps: self.steps_per_epoch,
-                score: tally.score(),
-                images_per_second: tally.images() as f64 / begun.elapsed().as_secs_f64(),
+                score: self.progress.tally.score(),
+                images_per_second: speed(self.progress.tally.images()),
                 learning_rate,
-                seconds_left: elapsed / self.steps_done as f64 * (self.schedule.steps - self.steps_done) as f64,
+                seconds_left: self.seconds() / done as f64 * (total - done) as f64,
             });
             loader.recycle(batch);
+            if self.kept.elapsed() >= self.job.checkpoint_every {
+                // A full disk now may have room at the end of the epoch; the last checkpoint is still there.
+                if let Err(e) = self.keep(run) {
+                    watch.note(&format!("no checkpoint could be written: {e}"));
+                    self.kept = Instant::now();
+                }
+            }
         }
-        let images_per_second = tally.images() as f64 / begun.elapsed().as_secs_f64();
-        Ok(Some((tally.score(), images_per_second)))
+        Ok(Some(speed(self.progress.tally.images())))
+    }
+
+    /// What went wrong in a step, and where.
+    fn diverged(&mut self, loss: f64, batch: &Batch, seed: u64) -> TrainError {
+        let place = self.micro.stepper().first_not_finite(&batch.images, &batch.labels, seed);
+        let (epoch, step) = (self.progress.epoch, self.progress.batches as u64 + 1);
+        TrainError::Diverged { loss, epoch, step, lr: self.rate(self.progress.steps), place }
     }
 
     fn options(&self, epoch: u32) -> LoaderOptions {
@@ -225,7 +356,9 @@ impl<'a> Trainer<'a> {
             batch,
             seed: config.seed,
             shuffle: true,
+            balanced: config.balanced_sampling,
             epoch: u64::from(epoch),
+            first_batch: self.progress.batches,
             drop_last: !keeps_rest(self.job.data.train.len(), batch),
             augment: Some(config.augment.clone()),
             workers: self.job.workers,
@@ -236,7 +369,7 @@ impl<'a> Trainer<'a> {
 
     /// The score on the held-out images; `None` without any, or if it was stopped.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
-        score(self.job, &mut self.evaluator, self.micro.parameters(), watch)
+        score(self.job, &mut self.evaluator, scored(self.average.as_ref(), &self.micro), watch)
     }
 
     /// Where bf16 is to be checked: scores the held-out images in f32 too, and goes on in f32 if bf16 scored worse. Returns the
@@ -244,28 +377,46 @@ impl<'a> Trainer<'a> {
     fn check_precision(&mut self, val: Option<Score>, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
         let (config, checked) = (self.job.config, self.precision == Precision::Bf16);
         let Some(half) = val.filter(|_| checked && config.precision == PrecisionWish::Auto) else { return Ok(val) };
-        let (graph, most) = (self.micro.stepper().graph().clone(), self.evaluator.batch());
-        let mut full = Evaluator::new(graph.clone(), self.job.cpu.clone(), most)?;
-        let Some(exact) = score(self.job, &mut full, self.micro.parameters(), watch)? else { return Ok(None) };
+        let mut full = self.evaluate_in_full()?;
+        let Some(exact) = score(self.job, &mut full, scored(self.average.as_ref(), &self.micro), watch)? else {
+            return Ok(None);
+        };
         let decision = choose_precision(self.job.fast_in_bf16, Some([exact, half]));
         watch.precision(&decision);
         if decision.precision == Precision::Bf16 {
             return Ok(Some(half));
         }
-        (self.precision, self.evaluator) = (Precision::F32, full);
-        self.micro.stepper_mut().replan(&request(config, &graph, most, Precision::F32))?;
+        self.go_on_in_full(full)?;
         Ok(Some(exact))
+    }
+
+    fn evaluate_in_full(&self) -> Result<Evaluator, TrainError> {
+        Evaluator::new(self.micro.stepper().graph().clone(), self.job.cpu.clone(), self.evaluator.batch())
+    }
+
+    /// Computes in f32 from now on.
+    fn go_on_in_full(&mut self, evaluator: Evaluator) -> Result<(), TrainError> {
+        let (graph, most) = (self.micro.stepper().graph().clone(), evaluator.batch());
+        (self.precision, self.evaluator, self.progress.full_precision) = (Precision::F32, evaluator, true);
+        self.micro.stepper_mut().replan(&request(self.job.config, &graph, most, Precision::F32))
     }
 
     /// An epoch's last update may be the one that breaks the weights: such are never written over whole ones.
     fn check_finite(&self, epoch: u32, score: Score) -> Result<(), TrainError> {
-        let whole = self.micro.parameters().iter().all(|(.., values)| values.iter().all(|v| v.is_finite()));
-        if whole && score.loss.is_finite() {
+        let broken = |(name, _, values): (&str, _, &[f32])| {
+            (!values.iter().all(|v| v.is_finite())).then(|| format!("the parameter `{name}`"))
+        };
+        let place = self.micro.parameters().iter().find_map(broken);
+        if place.is_none() && score.loss.is_finite() {
             return Ok(());
         }
-        let loss = if whole { score.loss } else { f64::NAN };
-        let lr = self.schedule.at(self.steps_done.saturating_sub(1));
-        Err(TrainError::Diverged { loss, epoch, step: self.steps_per_epoch, lr })
+        let loss = if place.is_none() { score.loss } else { f64::NAN };
+        let lr = self.rate(self.progress.steps.saturating_sub(1));
+        Err(TrainError::Diverged { loss, epoch, step: self.steps_per_epoch, lr, place })
+    }
+
+    fn write(&self, card: &Card, path: &Path) -> Result<(), TrainError> {
+        card.write(self.micro.stepper().graph(), scored(self.average.as_ref(), &self.micro), path)
     }
 
     fn card(&self, epoch: u32, score: Option<Score>) -> Card {
@@ -275,10 +426,12 @@ impl<'a> Trainer<'a> {
             fingerprint: data.fingerprint.clone(),
             images: data.train.len(),
             epoch,
-            epochs: config.epochs,
+            epochs: config.total_epochs(),
             seed: config.seed,
             val_share: config.val_share,
             precision: (self.precision != Precision::F32).then(|| precision_name(self.precision).into()),
+            fold: config.fold,
+            folds: config.folds,
             score,
         };
         Card {
@@ -319,4 +472,9 @@ fn score(
 /// Whether a last, short batch is trained on. One image alone is not: batch normalisation has nothing to average over.
 fn keeps_rest(images: usize, batch: usize) -> bool {
     images % batch > 1
+}
+
+/// What is scored and written: the average, or where there is none the parameters.
+fn scored<'a>(average: Option<&'a Average>, micro: &'a MicroBatches) -> &'a Parameters {
+    average.map_or(micro.parameters(), Average::parameters)
 }

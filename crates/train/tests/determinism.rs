@@ -3,98 +3,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use striate_data::{DataSet, LeftOut, Limits, LoaderOptions, OpenOptions, Silent, Split};
+use std::sync::Arc;
+use striate_data::{Augment, DataSet, LoaderOptions, Split, Subject};
 use striate_engine::Precision;
 use striate_kernels::Cpu;
-use striate_train::{
-    Config, Curve, EpochRow, Job, Model, Outcome, RunDir, StepReport, TrainError, Watch, Wishes, train,
-};
-
-/// Every eighth of the digits, with a short last batch to train on and one to score.
-fn digits() -> &'static DataSet {
-    static DIGITS: OnceLock<DataSet> = OnceLock::new();
-    DIGITS.get_or_init(|| {
-        let mut data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();
-        for part in [&mut data.train, &mut data.val] {
-            *part = Arc::new(Split { samples: part.samples.iter().step_by(8).cloned().collect() });
-        }
-        assert!(data.train.len() % 16 > 1 && !data.val.len().is_multiple_of(16), "last batches are short");
-        data
-    })
-}
-
-fn config(model: &str, epochs: u32) -> Config {
-    let wishes = Wishes {
-        model: Some(model.into()),
-        epochs: Some(epochs),
-        batch: Some(16),
-        image_size: Some(if model == "lenet5" { 32 } else { 16 }),
-        seed: 3,
-        ..Wishes::default()
-    };
-    let mut config = Config::choose(digits(), &wishes).unwrap();
-    config.measure(digits(), Limits::default(), 2).unwrap();
-    config
-}
-
-/// Keeps the rows, and raises the stop flag after so many steps.
-struct Notes<'a> {
-    rows: Vec<(EpochRow, bool)>,
-    steps: u64,
-    stop_after: Option<u64>,
-    stop: &'a AtomicBool,
-}
-
-impl Watch for Notes<'_> {
-    fn step(&mut self, report: &StepReport) {
-        self.steps += 1;
-        assert!(report.seconds_left >= 0.0 && report.step <= report.steps);
-        if self.stop_after == Some(self.steps) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
-    fn epoch(&mut self, row: &EpochRow, best: bool) {
-        self.rows.push((row.clone(), best));
-    }
-    fn left_out(&mut self, files: &[LeftOut]) {
-        panic!("{files:?}");
-    }
-}
-
-/// What a run leaves behind.
-struct Run {
-    outcome: Result<Outcome, TrainError>,
-    rows: Vec<(EpochRow, bool)>,
-    steps: u64,
-    dir: RunDir,
-    _folder: tempfile::TempDir,
-}
-
-fn run(config: &Config, data: &DataSet, threads: usize, workers: usize, stop_after: Option<u64>) -> Run {
-    let folder = tempfile::tempdir().unwrap();
-    let stop = AtomicBool::new(false);
-    let mut dir = RunDir::create(folder.path(), "run").unwrap();
-    let cpu = Arc::new(Cpu::new(threads).unwrap());
-    let job = Job { config, data, cpu, workers, limits: Limits::default(), stop: &stop, fast_in_bf16: false };
-    let mut notes = Notes { rows: Vec::new(), steps: 0, stop_after, stop: &stop };
-    let outcome = train(&job, &mut dir, &mut notes);
-    Run { outcome, rows: notes.rows, steps: notes.steps, dir, _folder: folder }
-}
-
-fn bits(path: &Path) -> Vec<(String, Vec<u32>)> {
-    let model = Model::read(path).unwrap();
-    let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect();
-    model.parameters.iter().map(|(name, _, v)| (name.to_owned(), bits(v))).collect()
-}
-
-/// The columns that are not times.
-fn metrics(rows: &[(EpochRow, bool)]) -> Vec<EpochRow> {
-    rows.iter().map(|(row, _)| EpochRow { images_per_second: 0.0, seconds: 0.0, ..row.clone() }).collect()
-}
+use striate_train::{Config, Curve, Model, TrainError};
+use support::{bits, config, digits, metrics, resume, run};
 
 #[test]
 fn a_run_has_the_same_bits_at_any_number_of_threads_and_workers() {
@@ -113,6 +30,21 @@ fn a_run_has_the_same_bits_at_any_number_of_threads_and_workers() {
         let elsewhere = run(&Config { seed: 4, ..config }, digits(), 2, 2, None);
         assert_ne!(metrics(&elsewhere.rows), metrics(&first.rows), "the seed matters");
     }
+}
+
+#[test]
+fn mixed_batches_have_the_same_bits_and_are_learnt_from() {
+    let augment = Augment::parse("affine,shift=2,erase,mixup=0.5,cutmix=0.5", Subject::Drawing, 32).unwrap();
+    let config = Config { augment, ..config("lenet5", 12) };
+    let first = run(&config, digits(), 1, 1, None);
+    let other = run(&config, digits(), 3, 2, None);
+    assert_eq!(metrics(&other.rows), metrics(&first.rows));
+    assert!(bits(&other.dir.last()) == bits(&first.dir.last()));
+    // The held-out images are whole: guessing gives a tenth of them, and a loss of ln 10.
+    let row = &first.rows.last().unwrap().0;
+    assert!(row.val_accuracy.unwrap() > 0.6 && row.val_loss.unwrap() < 1.5, "{row:?}");
+    // A mixed image's loss has the entropy of its two labels as its least.
+    assert!(row.train_loss > row.val_loss.unwrap(), "{row:?}");
 }
 
 #[test]
@@ -160,6 +92,76 @@ fn a_stopped_run_leaves_its_newest_weights() {
         assert_eq!(r.dir.best().exists(), epochs > 0);
         let card = Model::read(&r.dir.last()).unwrap().card.trained.unwrap();
         assert_eq!((card.epoch, card.score), (epochs, None), "nothing was scored with these weights");
+    }
+}
+
+#[test]
+fn a_resumed_run_becomes_what_it_would_have_been() {
+    for (model, optimizer) in [("lenet5", "adamw"), ("resnet20", "sgd")] {
+        let mut config = config(model, 3);
+        config.optimizer = striate_train::Rule::named(optimizer).unwrap();
+        let steps = digits().train.len().div_ceil(16) as u64;
+        let whole = run(&config, digits(), 2, 2, None);
+        let rows = fs::read_to_string(whole.dir.path().join("metrics.csv")).unwrap();
+        // Early, at the end of an epoch before it is scored, right behind it, and twice.
+        for stops in [vec![1], vec![steps], vec![steps + 1], vec![7, 2 * steps - 3]] {
+            let mut r = run(&config, digits(), 1, 1, Some(stops[0]));
+            for stop in &stops[1..] {
+                r = resume(r, &config, (2, 3), Some(stop - stops[0]));
+            }
+            assert!(r.outcome.as_ref().unwrap().stopped);
+            let r = resume(r, &config, (2, 2), None);
+            let outcome = r.outcome.as_ref().unwrap();
+            assert_eq!((outcome.stopped, outcome.epochs), (false, 3));
+            assert_eq!(outcome.score, whole.outcome.as_ref().unwrap().score);
+            assert!(fs::read(r.dir.last()).unwrap() == fs::read(whole.dir.last()).unwrap(), "{model}, {stops:?}");
+            assert!(fs::read(r.dir.best()).unwrap() == fs::read(whole.dir.best()).unwrap(), "{model}, {stops:?}");
+            let untimed = |text: &str| -> Vec<String> {
+                text.lines().map(|l| l.rsplitn(3, ',').nth(2).unwrap_or(l).to_owned()).collect()
+            };
+            let resumed = fs::read_to_string(r.dir.path().join("metrics.csv")).unwrap();
+            assert_eq!(untimed(&resumed), untimed(&rows), "{model}, {stops:?}");
+            assert!(r.told.is_empty(), "{:?}", r.told);
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_can_be_extended() {
+    let mut config = config("lenet5", 2);
+    let first = run(&config, digits(), 2, 2, None);
+    let rows = fs::read_to_string(first.dir.path().join("metrics.csv")).unwrap();
+    let e = config.extend(1).unwrap_err().to_string();
+    assert!(e.contains("planned for 2 epochs") && e.contains("--epochs 1"), "{e}");
+    config.extend(3).unwrap();
+    let longer = resume(first, &config, (2, 2), None);
+    assert_eq!(longer.outcome.as_ref().unwrap().epochs, 3);
+    let after = fs::read_to_string(longer.dir.path().join("metrics.csv")).unwrap();
+    assert!(after.starts_with(&rows) && after.lines().count() == 4, "{after}");
+    // From a fifth of the highest rate down to nothing.
+    assert!(longer.rows[0].0.learning_rate.abs() < 1e-12);
+    assert_eq!(longer.dir.config::<Config>().unwrap().total_epochs(), 3);
+    // What was never stopped between gives the same.
+    let mut planned = Config { extensions: Vec::new(), ..config.clone() };
+    planned.extend(3).unwrap();
+    let straight = run(&planned, digits(), 2, 2, None);
+    assert!(bits(&straight.dir.last()) == bits(&longer.dir.last()));
+}
+
+#[test]
+fn a_run_that_diverges_is_taken_back_to_its_checkpoint() {
+    let config = Config { learning_rate: 0.05, ..config("lenet5", 2) };
+    let steps = digits().train.len().div_ceil(16) as u64;
+    let r = run(&config, digits(), 2, 2, Some(steps + 5));
+    // Rates that cannot do from here on, but the eighth of which can.
+    let wild = Config { learning_rate: 1e30, ..config };
+    let r = resume(r, &wild, (2, 2), None);
+    let e = r.outcome.unwrap_err().to_string();
+    assert!(e.contains("in epoch 2") && e.contains("first in the"), "{e}");
+    assert_eq!(r.told.len(), 3, "{:?}", r.told);
+    for (told, factor) in r.told.iter().zip(["0.5", "0.25", "0.125"]) {
+        let place = format!("taken back to the checkpoint before step 6 of epoch 2, to go on at {factor} of");
+        assert!(told.contains(&place), "{told}");
     }
 }
 

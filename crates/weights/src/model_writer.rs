@@ -36,7 +36,17 @@ pub fn write_model<'a>(
     let content = |why: String| WeightsError::Content { path: path.to_path_buf(), why };
     let network: Value = serde_json::from_str(&graph.to_json()).map_err(|e| content(e.to_string()))?;
     let document = serde_json::json!({"version": VERSION, "network": network, "details": details});
-    let mut tensors: Vec<TensorRef<'_>> = tensors.into_iter().collect();
+    write_tensors(path, KEY, &document, tensors.into_iter().collect())
+}
+
+/// Writes tensors with one entry of metadata; whole or not at all.
+pub(crate) fn write_tensors(
+    path: &Path,
+    key: &str,
+    document: &Value,
+    mut tensors: Vec<TensorRef<'_>>,
+) -> Result<(), WeightsError> {
+    let content = |why: String| WeightsError::Content { path: path.to_path_buf(), why };
     tensors.sort_by_key(|t| t.name);
     let mut end = 0;
     let info = |t: &TensorRef<'_>| {
@@ -45,7 +55,7 @@ pub fn write_model<'a>(
         (t.name.to_owned(), TensorInfo { dtype: Dtype::F32, shape: t.shape.to_vec(), data_offsets: (start, end) })
     };
     let infos: Vec<_> = tensors.iter().map(info).collect();
-    let entry = HashMap::from([(KEY.to_owned(), document.to_string())]);
+    let entry = HashMap::from([(key.to_owned(), document.to_string())]);
     let metadata = Metadata::new(Some(entry), infos).map_err(|e| content(e.to_string()))?;
     let mut header = serde_json::to_vec(&metadata).map_err(|e| content(e.to_string()))?;
     header.resize(header.len().next_multiple_of(8), b' ');

@@ -193,8 +193,20 @@ impl Args {
     /// What training steps take, and how they save memory if they must.
     fn train_budget(&self, graph: &Graph, precision: Precision, program: usize) -> Result<Budget> {
         let (batch, algorithm) = (self.batch(), self.algorithm);
-        let demand =
-            Demand { graph, rule: RULE, batch, precision, algorithm, scores: false, batches: 1, pictures: 0, program };
+        let demand = Demand {
+            graph,
+            rule: RULE,
+            batch,
+            precision,
+            algorithm,
+            scores: false,
+            clips: false,
+            averages: false,
+            parts: 1,
+            batches: 1,
+            pictures: 0,
+            program,
+        };
         let mut budget = self.memory.choose(&demand)?;
         if self.recompute {
             budget.choice.economy.recompute = true;

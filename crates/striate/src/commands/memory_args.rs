@@ -57,6 +57,7 @@ pub fn limit(text: &str) -> Result<Limit, String> {
 }
 
 /// What a run may have, was given, and is expected to take.
+#[derive(Clone)]
 pub struct Budget {
     /// What was chosen.
     pub choice: Choice,

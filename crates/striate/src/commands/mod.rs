@@ -1,15 +1,22 @@
 //! The verbs, one file each. Adding one: a file with its arguments and `run`, and a line in [`Command`].
 
+mod augmentation;
 mod bench;
 mod cost;
 mod data_args;
+mod doctor;
 mod eval;
+mod folds;
 mod golden;
 mod gradients;
 mod memory_args;
 mod models;
 mod network_args;
 mod predict;
+mod report;
+mod results;
+mod runs;
+mod split;
 mod summary;
 mod train;
 
@@ -35,8 +42,12 @@ pub enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Report(report::Args),
+    Runs(runs::Args),
     Models(models::Args),
+    Split(split::Args),
     Summary(summary::Args),
+    Doctor(doctor::Args),
     #[command(subcommand)]
     Cost(cost::Cost),
     #[command(subcommand)]
@@ -51,8 +62,12 @@ impl Command {
             Command::Train(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
+            Command::Report(args) => args.run(),
+            Command::Runs(args) => args.run(),
             Command::Models(args) => args.run(),
+            Command::Split(args) => args.run(),
             Command::Summary(args) => args.run(),
+            Command::Doctor(args) => args.run(),
             Command::Cost(cost) => cost.run(),
             Command::Bench(bench) => bench.run(),
             Command::Gradients(args) => args.run(),

@@ -92,7 +92,7 @@ impl Args {
         let batch = (self.batch as usize).min(files.len().max(1));
         must_fit_to_predict(&model.graph, batch, precision)?;
         let mut evaluator = model.evaluator(cpu, batch, precision)?;
-        let samples = files.iter().map(|f| Sample { source: Source::File(f.clone()), label: 0 }).collect();
+        let samples = files.iter().map(|f| Sample::new(Source::File(f.clone()), 0)).collect();
         let limits = Limits { max_pixels: self.max_pixels };
         let options = LoaderOptions { batch, limits, ..LoaderOptions::default() };
         let loader = Loader::new(Arc::new(Split { samples }), model.card.preprocessing.clone(), options);

@@ -105,7 +105,8 @@ impl Trial<'_> {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { base: self.learning_rate, curve: Curve::Constant, warmup: self.steps / 10, steps: self.steps }
+        let (base, steps) = (self.learning_rate, self.steps);
+        Schedule { base, curve: Curve::Constant, warmup: steps / 10, steps, extensions: Vec::new() }
     }
 }
 

@@ -27,6 +27,7 @@ as in training, where they share the cores.
 Examples:
   striate bench data photos/
   striate bench data photos/ --model resnet18 --workers 1
+  striate bench data photos/ --augment strong
   striate bench data digits --json
 
 With --json: one object with images_per_second of the images, of `training` and of both `together`; microseconds an image \
@@ -43,6 +44,9 @@ pub struct Args {
     /// Height and width of the network's input [default: as `train` would choose]
     #[arg(long, value_name = "S")]
     imgsz: Option<u32>,
+    /// How images are changed, as for `train` [default: as `train` would choose]
+    #[arg(long, value_name = "LIST")]
+    augment: Option<String>,
     /// Threads that decode images ahead of the network; 0: all cores
     #[arg(long, value_name = "W", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_THREADS))]
     workers: u16,
@@ -97,8 +101,13 @@ impl Args {
         if data.train.is_empty() {
             anyhow::bail!("{} has no image to train on", data.name);
         }
-        let wishes =
-            Wishes { model: self.model.clone(), batch: self.batch, image_size: self.imgsz, ..Wishes::default() };
+        let wishes = Wishes {
+            model: self.model.clone(),
+            batch: self.batch,
+            image_size: self.imgsz,
+            augment: self.augment.clone(),
+            ..Wishes::default()
+        };
         let config = Config::choose(&data, &wishes)?;
         let graph = Arc::new(striate_zoo::build(&config.model, &config.options(data.classes.len()))?);
         let batch = config.batch.min(data.train.len());
@@ -136,7 +145,7 @@ impl Args {
                 stages.iter().map(|(n, us)| (format!("{n}_us"), (*us).into())).collect();
             return print_json(&json!({
                 "engine": "striate", "mode": "data", "data": run.data.source, "images": files, "model": run.config.model,
-                "batch": run.batch, "size": input.h, "workers": workers, "threads": threads,
+                "batch": run.batch, "size": input.h, "augment": run.config.augment.to_string(), "workers": workers, "threads": threads,
                 "listing_seconds": listing, "images_per_second": images, "stages": stages,
                 "training": { "images_per_second": training },
                 "together": { "images_per_second": together.speed(), "network_waits": waiting },
@@ -148,7 +157,8 @@ impl Args {
         print_line(&format!("{files} images listed, and their headers read, in {listing:.2} s\n"))?;
         print_table(&["stage", "µs an image and worker"], &rows)?;
         let (model, batch) = (&run.config.model, run.batch);
-        print_line(&format!("\nimages alone, {workers} workers: {images:.0} images/s"))?;
+        print_line(&format!("\naugmentation: {}", run.config.augment))?;
+        print_line(&format!("images alone, {workers} workers: {images:.0} images/s"))?;
         print_line(&format!(
             "training {model} {input} alone at batch {batch}, {threads} threads: {training:.0} images/s"
         ))?;
