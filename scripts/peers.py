@@ -8,7 +8,8 @@
   peers.py predict --onnx FILE --photo FILE
 
 Weights are random and images lie in memory, as in `striate bench`. A training step is zero_grad, forward, cross-entropy,
-backward, SGD with momentum 0.9 and weight decay 1e-4. images_per_second is batch / median step, after two steps.
+backward, SGD with momentum 0.9 and weight decay 1e-4; in bf16 PyTorch runs under autocast. images_per_second is batch / median
+step, after two steps.
 Needs torch, torchvision, timm (mobilenet_v1), onnx, onnxruntime, openvino, numpy, pillow.
 """
 import argparse
@@ -108,7 +109,9 @@ def training(a, model, images):
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        torch.nn.functional.cross_entropy(model(images), labels).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=a.precision == "bf16"):
+            loss = torch.nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
         optimiser.step()
 
     return step
@@ -121,7 +124,7 @@ def inference(a, model, images):
     if a.engine.startswith("torch"):
 
         def step():
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=a.precision == "bf16"):
                 model(images)
 
         return step
@@ -135,7 +138,7 @@ def inference(a, model, images):
         import openvino
 
         hints = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": a.precision,
             "INFERENCE_NUM_THREADS": a.threads,
             "PERFORMANCE_HINT": "LATENCY",
         }
@@ -203,6 +206,7 @@ def main():
     p.add_argument("--classes", type=int, default=1000)
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--seconds", type=float, default=6)
+    p.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="bf16: PyTorch's autocast, OpenVINO's hint")
     p.add_argument("--onnx")
     p.add_argument("--photo")
     a = p.parse_args()

@@ -4,12 +4,13 @@
   scripts/performance.sh                                  Striate alone
   scripts/performance.sh --peers PYTHON                   against the engines that this Python has (see scripts/peers.py)
   scripts/performance.sh --only lenet5 --seconds 1 --rounds 1 --out try.md
+  scripts/performance.sh --peers PYTHON --precision bf16 --out docs/PERFORMANCE-BF16.md
 
 In a round every engine runs once, one after the other. Whatever else runs on the machine, or beside it where it is a part of
 a larger one, only ever slows: two threads, for one, may be put on one core. So Striate's peak is probed before and after each
 measurement, and rounds go on, up to a limit, until every engine was measured twice while all threads had what they have at
-best; what is shown is the fastest round. Ratios within rounds are shown beside. Leave the machine alone meanwhile. All of it, with three peers and the defaults, takes two to three hours;
-Striate alone, half an hour.
+best; what is shown is the fastest round. Ratios within rounds are shown beside. Leave the machine alone meanwhile. All of it,
+with four peers and the defaults, takes two to three hours; Striate alone, half an hour.
 """
 import argparse
 import datetime
@@ -41,7 +42,7 @@ NETWORKS = [
 INFERENCE = [1, 16]
 TRAINING_PEERS = ["torch_nchw", "torch_nhwc"]
 # PyTorch was never the fastest at predicting, and takes the longest to start.
-INFERENCE_PEERS = ["onnxruntime", "openvino"]
+INFERENCE_PEERS = {"f32": ["onnxruntime", "openvino"], "bf16": ["openvino"]}
 TITLES = {
     "torch_nchw": "PyTorch, channels first", "torch_nhwc": "PyTorch, channels last",
     "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO",
@@ -108,20 +109,20 @@ def machine(threads):
 
 def striate_command(a, mode, model, batch, extra):
     return [a.striate, "bench", mode, "--model", model, "--batch", str(batch), "--threads", str(a.threads),
-            "--seconds", f"{a.seconds:g}", *extra, "--json"]
+            "--seconds", f"{a.seconds:g}", "--precision", a.precision, *extra, "--json"]
 
 
 def peer_command(a, engine, mode, model, batch, extra):
     extra = [word for word in extra if word != "--no-heads"]
     return [a.peers, os.path.join(HERE, "peers.py"), mode, "--engine", engine, "--model", model, "--batch", str(batch),
-            "--threads", str(a.threads), "--seconds", f"{a.seconds:g}", *extra]
+            "--threads", str(a.threads), "--seconds", f"{a.seconds:g}", "--precision", a.precision, *extra]
 
 
 def measure(a, mode, model, batch, extra, env):
     """Every engine's results, a list of rounds each."""
     commands = {"striate": striate_command(a, mode, model, batch, extra)}
     if a.peers:
-        for engine in TRAINING_PEERS if mode == "train" else INFERENCE_PEERS:
+        for engine in TRAINING_PEERS if mode == "train" else INFERENCE_PEERS[a.precision]:
             commands[engine] = peer_command(a, engine, mode, model, batch, extra)
     results = {engine: [] for engine in commands}
     before = probe(a, env)
@@ -205,7 +206,7 @@ def row(a, model, batch, results):
 def table(a, mode, env, networks):
     head = ["network", "batch", "ms a step", "images/s", "MB"]
     if a.peers:
-        head += [TITLES[e] for e in (TRAINING_PEERS if mode == "train" else INFERENCE_PEERS)]
+        head += [TITLES[e] for e in (TRAINING_PEERS if mode == "train" else INFERENCE_PEERS[a.precision])]
         head += ["MB of the best", "ratio to the best", "within rounds"]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     for model, training_batch, extra in networks:
@@ -287,6 +288,7 @@ def options():
     p.add_argument("--most-rounds", type=int, help="where others disturb [three times --rounds]")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
                    else os.cpu_count(), help="[all cores]")
+    p.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="[f32]")
     p.add_argument("--only", metavar="NAMES", help="some of the networks, with commas between")
     p.add_argument("--sets", choices=["both", "best", "avx2"], default="both", help="instruction sets [both]")
     p.add_argument("--photo", default=os.path.join(ROOT, "crates/data/tests/fixtures/photo.jpg"),
@@ -322,9 +324,10 @@ def main():
         sets = {"both": [*sets, ("avx2", AVX2)], "best": sets, "avx2": [("avx2", AVX2)]}[a.sets]
     command = "scripts/performance.sh" + (" --peers PYTHON" if a.peers else "") + f" --rounds {a.rounds}"
     command += f" --seconds {a.seconds:g}" + (f" --only {a.only}" if a.only else "") + (f" --sets {a.sets}" if a.sets != "both" else "")
+    command += f" --precision {a.precision}" if a.precision != "f32" else ""
     shown = argparse.Namespace(**{**vars(a), "striate": "striate", "peers": "PYTHON"})
     lines = [
-        "# Performance",
+        f"# Performance in {a.precision}",
         "",
         f"Made by `{command}` on {datetime.date.today().isoformat()}; run it to make it anew. Other machines differ.",
         "",
@@ -336,7 +339,7 @@ def main():
         "",
         "## What is measured",
         "",
-        f"All in f32 with {a.threads} threads. Weights are random and images lie in memory: the figures are the engines'. "
+        f"All in {a.precision} with {a.threads} threads. Weights are random and images lie in memory: the figures are the engines'. "
         "A training step is forward, cross-entropy, backward and SGD with momentum and weight decay. Speed is the batch by "
         f"the median step of {a.seconds:g} seconds, after two steps. MB is the most memory that the process had.",
         "",
@@ -359,26 +362,30 @@ def main():
         for mode, title in (("infer", "Inference"), ("train", "Training")):
             say(f"{title}, {isa}")
             lines += ["", f"### {title}", "", *table(a, mode, env, a.networks)]
+    if a.precision == "f32":
+        lines += [
+            "",
+            "## Start to first prediction",
+            "",
+            "From the start of a process to its end, with a ResNet-18 prediction (two classes) of a JPEG printed on the way; files "
+            "are in the system's cache, runs alternate.",
+            "",
+            *start_to_prediction(a),
+        ]
     lines += [
-        "",
-        "## Start to first prediction",
-        "",
-        "From the start of a process to its end, with a ResNet-18 prediction (two classes) of a JPEG printed on the way; files "
-        "are in the system's cache, runs alternate.",
-        "",
-        *start_to_prediction(a),
         "",
         "## Commands",
         "",
         "```sh",
         *(shlex.join(striate_command(shown, mode, "MODEL", "BATCH", [])) for mode in ("infer", "train")),
         *(shlex.join([model, *extra]) + "    # options of this network" for model, _, extra in a.networks if extra),
-        "striate predict MODEL.safetensors PHOTO.jpg",
+        *(["striate predict MODEL.safetensors PHOTO.jpg"] if a.precision == "f32" else []),
     ]
     if a.peers:
         peers = os.path.join("scripts", "peers.py")
-        lines.append(f"PYTHON {peers} infer --engine {'|'.join(INFERENCE_PEERS)} --model MODEL --batch BATCH --seconds {a.seconds:g}")
-        lines.append(f"PYTHON {peers} train --engine {'|'.join(TRAINING_PEERS)} --model MODEL --batch BATCH --seconds {a.seconds:g}")
+        engines = {"infer": INFERENCE_PEERS[a.precision], "train": TRAINING_PEERS}
+        words = f"--model MODEL --batch BATCH --seconds {a.seconds:g} --precision {a.precision}"
+        lines += [f"PYTHON {peers} {mode} --engine {'|'.join(names)} {words}" for mode, names in engines.items()]
     lines += ["```", ""]
     part = a.out + ".part"
     with open(part, "w") as file:
