@@ -1,4 +1,4 @@
-//! Storage for floats that starts on a cache line, so that full vectors never straddle two.
+//! Storage for floats: on a cache line, so that full vectors never straddle two, and in pages that the system hands out together.
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::fmt;
@@ -67,23 +67,49 @@ const LARGE: usize = 4 << 20;
 fn huge_pages(room: &mut [f32]) {
     /// `MADV_HUGEPAGE` of Linux.
     const HUGE: i32 = 14;
+    if std::mem::size_of_val(room) >= LARGE {
+        advise(room, HUGE);
+    }
+}
+
+/// Gives the system advice on the whole pages in some memory that leaves their contents as they are.
+#[cfg(target_os = "linux")]
+fn advise(room: &mut [f32], advice: i32) {
     /// The largest pages that Linux is built with.
     const PAGE: usize = 1 << 16;
     unsafe extern "C" {
         fn madvise(start: *mut u8, bytes: usize, advice: i32) -> i32;
     }
-    let bytes = std::mem::size_of_val(room);
-    if bytes >= LARGE {
-        let start: *mut u8 = room.as_mut_ptr().cast();
-        let skipped = start.align_offset(PAGE);
-        let whole = bytes.saturating_sub(skipped) / PAGE * PAGE;
-        // Safety: whole pages within memory that is borrowed uniquely, and advice that leaves its contents as they are.
-        unsafe { madvise(start.wrapping_add(skipped), whole, HUGE) };
+    let start: *mut u8 = room.as_mut_ptr().cast();
+    let skipped = start.align_offset(PAGE);
+    let whole = std::mem::size_of_val(room).saturating_sub(skipped) / PAGE * PAGE;
+    if whole > 0 {
+        // Safety: whole pages within memory that is borrowed uniquely.
+        unsafe { madvise(start.wrapping_add(skipped), whole, advice) };
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn huge_pages(_room: &mut [f32]) {}
+
+/// So many zeros that are about to be written over. Their pages are asked for all at once: one by one, at their first touch,
+/// they take longer than reading a file into them.
+///
+/// ```
+/// assert_eq!(striate_kernels::zeros_to_fill(3), [0.0; 3]);
+/// ```
+pub fn zeros_to_fill(len: usize) -> Vec<f32> {
+    #[allow(unused_mut)]
+    let mut zeros = vec![0.0; len];
+    #[cfg(target_os = "linux")]
+    {
+        /// `MADV_POPULATE_WRITE`, of Linux 5.14; older ones take no notice.
+        const POPULATE: i32 = 23;
+        huge_pages(&mut zeros);
+        advise(&mut zeros, POPULATE);
+    }
+    zeros
+}
 
 impl From<&[f32]> for Buffer {
     fn from(values: &[f32]) -> Self {

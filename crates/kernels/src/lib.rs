@@ -49,7 +49,7 @@ pub use batch_norm::{
     normalise_activate,
 };
 pub use bf16::{Bf16, Bf16Convolution, Bf16Destination, Bf16Epilogue, Bf16WeightGradient, narrow, widen};
-pub use buffer::Buffer;
+pub use buffer::{Buffer, zeros_to_fill};
 pub use conv::{
     Activation, Algorithm, ConvGeometry, Convolution, Destination, Epilogue, HalfLinear, WeightGradient,
     combine_moments, conv_backward_data, conv_backward_weight, conv_forward,

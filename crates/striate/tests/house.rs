@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("graph", &["kernels"]),
     ("engine", &["graph", "kernels"]),
     ("zoo", &["graph"]),
-    ("weights", &["graph", "zoo"]),
+    ("weights", &["graph", "kernels", "zoo"]),
     ("data", &[]),
     ("train", &["engine", "graph", "weights", "data", "zoo", "kernels"]),
     ("explain", &["engine", "graph", "data", "kernels"]),

@@ -3,6 +3,7 @@
 
 use safetensors::tensor::Metadata;
 use std::io::{self, Read};
+use striate_kernels::zeros_to_fill;
 
 /// The longest header that is read, as in the reference implementation.
 const MOST: u64 = 100_000_000;
@@ -67,14 +68,14 @@ impl Header {
 pub(crate) fn floats(file: &mut impl Read, bytes: usize) -> Result<Vec<f32>, Problem> {
     /// Small enough to stay in the cache between being read and being converted.
     const PIECE: usize = 1 << 16;
-    let mut values = Vec::with_capacity(bytes / 4);
+    let mut values = zeros_to_fill(bytes / 4);
     let mut room = vec![0; PIECE.min(bytes)];
-    let mut left = bytes;
-    while left > 0 {
-        let piece = &mut room[..PIECE.min(left)];
+    for values in values.chunks_mut(PIECE / 4) {
+        let piece = &mut room[..4 * values.len()];
         file.read_exact(piece).map_err(Problem::Read)?;
-        values.extend(piece.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)));
-        left -= piece.len();
+        for (value, bytes) in values.iter_mut().zip(piece.as_chunks().0) {
+            *value = f32::from_le_bytes(*bytes);
+        }
     }
     Ok(values)
 }
