@@ -30,6 +30,15 @@ pub(crate) fn hex(content: &Content) -> String {
     content.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
 }
 
+/// The SHA-256 of a file's bytes in hexadecimal, as `sha256sum` prints it.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn sha256_of_file(path: &Path) -> io::Result<String> {
+    of_file(path).map(|content| hex(&content))
+}
+
 /// Of each file, in parallel.
 pub(crate) fn of_files(files: &[&Path], workers: usize, progress: &dyn Progress) -> Vec<io::Result<Content>> {
     progress.start("hashing images", files.len() as u64);

@@ -65,14 +65,20 @@ pub(crate) fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
 }
 
 fn crop(picture: &Picture, width: u32, height: u32, resize_to: u32) -> Picture {
+    let resized = resize_for_crop(picture, width, height, resize_to);
+    let (x, y) = (half_to_even(resized.width - width), half_to_even(resized.height - height));
+    resized.cut(x, y, width, height)
+}
+
+/// What [`Fit::Crop`] cuts from: at least `width` × `height`.
+pub(crate) fn resize_for_crop(picture: &Picture, width: u32, height: u32, resize_to: u32) -> Picture {
     let short = resize_to.max(width).max(height);
     let cut = cut_to_bounded_shape(picture);
     let picture = cut.as_ref().unwrap_or(picture);
     let (w, h) = (u64::from(picture.width), u64::from(picture.height));
     let long = |a: u64, b: u64| (u64::from(short) * a / b) as u32;
     let (w, h) = if w <= h { (short, long(h, w)) } else { (long(w, h), short) };
-    let resized = resize(picture, w, h);
-    resized.cut(half_to_even(w - width), half_to_even(h - height), width, height)
+    resize(picture, w, h)
 }
 
 /// Cuts a very long picture to 8 times its shorter side: the rest lies far outside the centre that is wanted, and
@@ -85,7 +91,7 @@ fn cut_to_bounded_shape(picture: &Picture) -> Option<Picture> {
 }
 
 /// n / 2, halves rounded to the even neighbour: Python's `round`, by which torchvision places its crop.
-fn half_to_even(n: u32) -> u32 {
+pub(crate) fn half_to_even(n: u32) -> u32 {
     if n % 4 == 3 { n / 2 + 1 } else { n / 2 }
 }
 

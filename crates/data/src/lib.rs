@@ -62,10 +62,12 @@ mod stages;
 mod stored;
 mod table;
 mod truncation;
+mod views;
 mod voc;
 mod workers;
 
 pub use augment::{Augment, AugmentError, Border, Mix, Mixed, Step, Subject, Way};
+pub use content::sha256_of_file;
 pub use data_set::{DataSet, Part, SourceKind, Typical};
 pub use decode::{DecodeError, Header, Limits, decode, probe, read};
 pub use doctor::{Case, ClassCount, Fault, Figures, Finding, Place, Report, Severity, Thumbnail, examine, find_copies};
@@ -74,7 +76,7 @@ pub use fit::Fit;
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use mean_std::mean_std;
 pub use open::{Check, OpenOptions};
-pub use parquet::Images as ParquetImages;
+pub use parquet::{Images as ParquetImages, Kind as ParquetKind, Values as ParquetValues, Writer as ParquetWriter};
 pub use picture::Picture;
 pub use preprocess::Preprocessing;
 pub use progress::{Progress, Silent};
@@ -86,3 +88,4 @@ pub use splitting::{
     verify, write_manifest,
 };
 pub use stages::StageTimes;
+pub use views::Views;

@@ -11,6 +11,7 @@ use crate::preprocess::Preprocessing;
 use crate::seeded::Lots;
 use crate::split::Split;
 use crate::stages::{StageTimes, StageWatch};
+use crate::views::Views;
 use crate::workers;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub struct LoaderOptions {
     pub drop_last: bool,
     /// Changes made to each image, if any.
     pub augment: Option<Augment>,
+    /// How often each image is looked at, where nothing is changed by lot.
+    pub views: Views,
     /// Threads that decode, at least 1.
     pub workers: usize,
     /// How many batches are prepared beyond the one in use, at least 1.
@@ -62,6 +65,7 @@ impl Default for LoaderOptions {
             first_batch: 0,
             drop_last: false,
             augment: None,
+            views: Views::default(),
             workers: workers::available(),
             ahead: 2,
             limits: Limits::default(),
@@ -75,7 +79,7 @@ impl Default for LoaderOptions {
 pub struct Batch {
     /// Which batch of the epoch this is, from 0.
     pub number: usize,
-    /// NHWC: `len()` · height · width · channels values.
+    /// NHWC: `len()` · views · height · width · channels values, the views of an image one after the other.
     pub images: Vec<f32>,
     /// Each image's class.
     pub labels: Vec<u32>,
@@ -345,7 +349,7 @@ impl Maker {
 
     /// Appends one sample, or its failure.
     fn add(&self, draw: usize, piece: &mut Batch) {
-        let LoaderOptions { seed, epoch, augment, limits, timed, .. } = &self.options;
+        let LoaderOptions { seed, epoch, augment, views, limits, timed, .. } = &self.options;
         let index = draw % self.split.len();
         let sample = &self.split.samples[index];
         let mut watch = StageWatch::start(*timed);
@@ -359,17 +363,19 @@ impl Maker {
             }
         };
         let mut fitted = match augment {
-            Some(augment) => augment.fit(&self.preprocessing, &picture, *seed, *epoch, draw),
-            None => self.preprocessing.fit(&picture),
+            Some(augment) => vec![augment.fit(&self.preprocessing, &picture, *seed, *epoch, draw)],
+            None => self.preprocessing.views(&picture, *views),
         };
         watch.lap(&mut piece.times.fit);
         if let Some(augment) = augment {
-            fitted = augment.apply(fitted, *seed, *epoch, draw);
+            fitted = fitted.into_iter().map(|fitted| augment.apply(fitted, *seed, *epoch, draw)).collect();
         }
         watch.lap(&mut piece.times.augment);
-        let start = piece.images.len();
-        piece.images.resize(start + self.preprocessing.len(), 0.0);
-        self.preprocessing.normalise(&fitted, &mut piece.images[start..]);
+        for fitted in &fitted {
+            let start = piece.images.len();
+            piece.images.resize(start + self.preprocessing.len(), 0.0);
+            self.preprocessing.normalise(fitted, &mut piece.images[start..]);
+        }
         watch.lap(&mut piece.times.normalise);
         piece.times.images += usize::from(*timed);
         piece.labels.push(sample.label);

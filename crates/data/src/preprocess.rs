@@ -102,11 +102,12 @@ impl Preprocessing {
     }
 
     fn fit_by(&self, picture: &Picture, rule: Fit) -> Picture {
-        let fitted = if self.channels == 1 && picture.channels == 3 {
-            fit::fit(&picture.to_grey(), self.width, self.height, rule)
-        } else {
-            fit::fit(picture, self.width, self.height, rule)
-        };
+        self.in_channels(picture, |picture| fit::fit(picture, self.width, self.height, rule))
+    }
+
+    /// What `fit` makes of the picture, in the network's channels. Colour becomes grey before it, grey colour behind it.
+    pub(crate) fn in_channels(&self, picture: &Picture, fit: impl FnOnce(&Picture) -> Picture) -> Picture {
+        let fitted = if self.channels == 1 && picture.channels == 3 { fit(&picture.to_grey()) } else { fit(picture) };
         match (self.channels, fitted.channels) {
             (1, 3) => fitted.to_grey(),
             (3, 1) => fitted.to_colour(),

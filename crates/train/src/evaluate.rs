@@ -1,11 +1,11 @@
-//! Running a trained network: probabilities of images, and its score on a part of a data set.
+//! Running a trained network: logits of images, and its score on a part of a data set.
 
-use crate::{Confusion, Model, Predictions, Score, Tally, TrainError};
+use crate::{Confusion, Model, Predictions, Reading, Score, Tally, TrainError};
 use std::sync::Arc;
 use striate_data::{Batch, LeftOut, Loader, LoaderOptions, Preprocessing, Split};
 use striate_engine::{Parameters, Precision, Request, Session};
 use striate_graph::Graph;
-use striate_kernels::{Cpu, Targets, cross_entropy, softmax};
+use striate_kernels::{Cpu, Targets, cross_entropy};
 
 /// A network planned for prediction, with room for a batch.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Evaluator {
     cpu: Arc<Cpu>,
     batch: usize,
     room: Vec<f32>,
+    /// Logits of more images than go through at once.
+    gathered: Vec<f32>,
 }
 
 /// A network's score on a part of a data set.
@@ -49,7 +51,7 @@ impl Evaluator {
         let outputs = graph.output().shape.len();
         let session = Session::new(graph, cpu.clone(), &Request { precision, ..Request::predict(batch) })?;
         let room = vec![0.0; batch * outputs];
-        Ok(Evaluator { session, cpu, batch, room })
+        Ok(Evaluator { session, cpu, batch, room, gathered: Vec::new() })
     }
 
     /// The most images at once.
@@ -57,15 +59,12 @@ impl Evaluator {
         self.batch
     }
 
-    /// The classes' probabilities for `n` preprocessed images (NHWC): `n` rows of as many values as there are classes.
+    /// The logits of `n` preprocessed images (NHWC), however many: `n` rows of as many values as there are classes.
     ///
     /// # Errors
     /// If the images or parameters are not the network's.
-    pub fn probabilities(&mut self, p: &Parameters, images: &[f32], n: usize) -> Result<&[f32], TrainError> {
-        let logits = self.session.forward(p, images, n, 0)?;
-        let classes = logits.len() / n;
-        softmax(&self.cpu, logits, classes, &mut self.room[..n * classes]);
-        Ok(&self.room[..n * classes])
+    pub fn logits(&mut self, p: &Parameters, images: &[f32], n: usize) -> Result<&[f32], TrainError> {
+        forward(&mut self.session, &mut self.gathered, p, images, (n, self.batch))
     }
 
     /// The score on a part of a data set, image by image once. `progress` hears how many images are done, and ends the work
@@ -81,10 +80,12 @@ impl Evaluator {
         options: &LoaderOptions,
         progress: impl FnMut(usize) -> bool,
     ) -> Result<Evaluation, TrainError> {
-        self.walk(p, split, preprocessing, options, progress, |_, _| {})
+        self.walk(p, split, preprocessing, options, progress, |_, _, _| {})
     }
 
-    /// The score as of [`Evaluator::score`], and what the network made of each image.
+    /// The score as of [`Evaluator::score`], and what the network made of each image. `hear` is told every batch with its
+    /// logits, of every image as many rows as it has views. Where it has several, it is judged by the mean of their
+    /// probabilities.
     ///
     /// # Errors
     /// As [`Evaluator::score`].
@@ -95,14 +96,18 @@ impl Evaluator {
         preprocessing: &Preprocessing,
         options: &LoaderOptions,
         progress: impl FnMut(usize) -> bool,
+        mut hear: impl FnMut(&Batch, &[f32]),
     ) -> Result<(Evaluation, Predictions), TrainError> {
         let mut predictions = Predictions::new(self.session.graph().output().shape.len());
-        let gather = |batch: &Batch, logits: &[f32]| predictions.add(logits, &batch.labels, &batch.indices);
+        let gather = |batch: &Batch, logits: &[f32], views: &[f32]| {
+            predictions.add(logits, &batch.labels, &batch.indices);
+            hear(batch, views);
+        };
         let evaluation = self.walk(p, split, preprocessing, options, progress, gather)?;
         Ok((evaluation, predictions))
     }
 
-    /// Takes a part through the network; `hear` is told every batch's logits.
+    /// Takes a part through the network; `hear` is told every batch with its logits, an image a row, and those of all views.
     fn walk(
         &mut self,
         p: &Parameters,
@@ -110,22 +115,34 @@ impl Evaluator {
         preprocessing: &Preprocessing,
         options: &LoaderOptions,
         mut progress: impl FnMut(usize) -> bool,
-        mut hear: impl FnMut(&Batch, &[f32]),
+        mut hear: impl FnMut(&Batch, &[f32], &[f32]),
     ) -> Result<Evaluation, TrainError> {
         let classes = self.session.graph().output().shape.len();
         let (mut tally, mut confusion, mut failed) = (Tally::default(), Confusion::new(classes), Vec::new());
-        let options = LoaderOptions { batch: self.batch, shuffle: false, augment: None, ..options.clone() };
+        let views = options.views.count();
+        let batch = (self.batch / views).max(1);
+        let options = LoaderOptions { batch, shuffle: false, augment: None, ..options.clone() };
+        let mut averaged = Vec::new();
         let mut loader = Loader::new(split.clone(), preprocessing.clone(), options);
         while let Some(mut batch) = loader.next() {
             failed.append(&mut batch.failed);
             if !batch.is_empty() {
-                let logits = self.session.forward(p, &batch.images, batch.len(), 0)?;
+                let count = (batch.len() * views, self.batch);
+                let seen = forward(&mut self.session, &mut self.gathered, p, &batch.images, count)?;
+                let logits: &[f32] = if views == 1 {
+                    seen
+                } else {
+                    averaged.clear();
+                    seen.chunks_exact(views * classes)
+                        .for_each(|image| averaged.extend(Reading::PLAIN.logarithms(image, classes)));
+                    &averaged
+                };
                 let dlogits = &mut self.room[..logits.len()];
                 let loss = cross_entropy(&self.cpu, logits, classes, Targets::single(&batch.labels), dlogits);
                 for (&truth, prediction) in batch.labels.iter().zip(tally.add(logits, &batch.labels, loss)) {
                     confusion.add(truth as usize, prediction);
                 }
-                hear(&batch, logits);
+                hear(&batch, logits, seen);
             }
             let go_on = progress(tally.images());
             loader.recycle(batch);
@@ -138,6 +155,25 @@ impl Evaluator {
         }
         Ok(Evaluation { score: tally.score(), confusion, failed })
     }
+}
+
+/// The logits of `n` images, at most `batch` of which go through at once.
+fn forward<'a>(
+    session: &'a mut Session,
+    gathered: &'a mut Vec<f32>,
+    p: &Parameters,
+    images: &[f32],
+    (n, batch): (usize, usize),
+) -> Result<&'a [f32], TrainError> {
+    if n <= batch {
+        return Ok(session.forward(p, images, n, 0)?);
+    }
+    gathered.clear();
+    let each = images.len() / n;
+    for part in images.chunks(batch * each) {
+        gathered.extend_from_slice(session.forward(p, part, part.len() / each, 0)?);
+    }
+    Ok(gathered)
 }
 
 impl Model {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use striate_data::{Picture, Preprocessing};
 use striate_engine::{Bands, Precision};
 use striate_graph::Shape;
-use striate_kernels::{Cpu, softmax};
+use striate_kernels::Cpu;
 
 /// What a model takes a picture of its own size for.
 #[derive(Clone, Debug)]
 pub struct FullSize {
-    /// The classes' probabilities.
-    pub probabilities: Vec<f32>,
+    /// The logits of one look at it.
+    pub logits: Vec<f32>,
     /// How many bands the picture was cut into; 1 if it was not cut.
     pub bands: usize,
     /// Bytes that it took beside the model and the picture.
@@ -38,9 +38,7 @@ impl Model {
         let logits = bands.forward(&mut self.parameters, |range, out| {
             preprocessing.normalise(&rows(picture, range.start, range.end, preprocessing), out);
         })?;
-        let mut probabilities = vec![0.0; logits.len()];
-        softmax(cpu, &logits, logits.len(), &mut probabilities);
-        Ok(FullSize { probabilities, bands: bands.bands().len(), memory: bands.memory() })
+        Ok(FullSize { logits, bands: bands.bands().len(), memory: bands.memory() })
     }
 }
 

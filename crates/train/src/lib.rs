@@ -4,6 +4,7 @@ mod average;
 mod checkpoint;
 mod class_weights;
 mod clip;
+mod confidence;
 mod emphasis;
 mod error;
 mod evaluate;
@@ -30,6 +31,9 @@ mod trainer;
 pub use average::Average;
 pub use checkpoint::{Checkpoint, Progress};
 pub use clip::{clip, norm};
+pub use confidence::{
+    Answer, COLDEST, Calibrated, HOTTEST, KnownBy, Logits, Reading, Trial, TrialScore, Unknown, fit_temperature,
+};
 pub use emphasis::Emphasis;
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Evaluator};

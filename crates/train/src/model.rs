@@ -1,6 +1,6 @@
 //! A trained network with all that it takes to use it: graph, parameters, classes, preprocessing, and how it came to be.
 
-use crate::{Score, TrainError};
+use crate::{Calibrated, Reading, Score, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -31,6 +31,9 @@ pub struct Card {
     /// How it was trained; absent for weights from elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained: Option<Trained>,
+    /// How far its probabilities can be taken at their word; absent until it was measured on held-out images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibrated>,
     /// The licence of the weights, if one is stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
@@ -93,6 +96,11 @@ impl Model {
         if bf16 { Precision::Bf16 } else { Precision::F32 }
     }
 
+    /// How its logits are read: calibrated, if it is.
+    pub fn reading(&self) -> Reading {
+        self.card.calibration.as_ref().map_or(Reading::PLAIN, Calibrated::reading)
+    }
+
     /// Writes the model file, whole or not at all.
     ///
     /// # Errors
@@ -121,6 +129,9 @@ impl Model {
         if !output.is_vector() || output.c != card.classes.len() {
             let n = card.classes.len();
             return Err(contradiction(path, format!("it names {n} classes for a network that answers {output}")));
+        }
+        if let Some(fault) = card.calibration.as_ref().and_then(Calibrated::fault) {
+            return Err(contradiction(path, fault));
         }
         let mut parameters = Tensors::zeros(&file.graph);
         for (name, tensor) in file.tensors {

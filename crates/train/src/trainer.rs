@@ -438,6 +438,7 @@ impl<'a> Trainer<'a> {
             classes: data.classes.clone(),
             preprocessing: config.preprocessing.clone(),
             trained: Some(trained),
+            calibration: None,
             licence: None,
             striate: env!("CARGO_PKG_VERSION").into(),
         }

@@ -3,7 +3,7 @@
 use crate::picture::Picture;
 
 /// Mirrored left to right.
-pub(super) fn mirrored(mut picture: Picture) -> Picture {
+pub(crate) fn mirrored(mut picture: Picture) -> Picture {
     let (stride, channels) = (picture.stride(), usize::from(picture.channels));
     for row in picture.pixels.chunks_exact_mut(stride) {
         row.reverse();

@@ -24,6 +24,7 @@ mod sharpness;
 mod shift;
 mod step;
 
+pub(crate) use flip::mirrored;
 pub use list::AugmentError;
 pub use mix::{Mix, Mixed, Way};
 pub use preset::Subject;

@@ -22,7 +22,7 @@ pub(super) fn roles(footer: &Footer) -> Result<Roles, String> {
     let noted = noted(footer);
     let is = |column: &Column, kind: &str| feature(noted.as_ref(), column).is_some_and(|found| found == kind);
     let holds_bytes = |column: &Column| column.kind == Type::ByteArray && !column.repeated;
-    let scalar = |column: &Column| column.path.len() == 1 && !column.repeated && column.kind != Type::Other;
+    let scalar = |column: &Column| column.path.len() == 1 && !column.repeated && column.kind.tells_apart();
 
     let bytes_of = |name: &str| {
         columns.iter().position(|column| {

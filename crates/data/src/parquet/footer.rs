@@ -17,9 +17,18 @@ pub(super) enum Type {
     Boolean,
     Int32,
     Int64,
+    Float,
+    Double,
     ByteArray,
-    /// 96-bit integers, floating point, arrays of fixed length: of no use here.
+    /// 96-bit integers, arrays of fixed length: of no use here.
     Other,
+}
+
+impl Type {
+    /// Whether values can be classes or groups.
+    pub(super) fn tells_apart(self) -> bool {
+        !matches!(self, Type::Float | Type::Double | Type::Other)
+    }
 }
 
 /// A column that holds values.
@@ -135,6 +144,8 @@ fn columns(schema: &[Value<'_>]) -> Option<Vec<Column>> {
                     0 => Type::Boolean,
                     1 => Type::Int32,
                     2 => Type::Int64,
+                    4 => Type::Float,
+                    5 => Type::Double,
                     6 => Type::ByteArray,
                     _ => Type::Other,
                 };

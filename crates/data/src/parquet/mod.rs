@@ -3,15 +3,17 @@
 //!
 //! Of the format (Apache Parquet 2) is read what such files use: plain and dictionary encoding, both kinds of data pages,
 //! packed by Snappy, gzip, Zstandard or not. Class names come from the `huggingface` entry of the footer. A row's picture
-//! is unpacked when it is asked for.
+//! is unpacked when it is asked for. What is written (`writer.rs`) are tables of flat columns.
 
 mod column;
 mod features;
 mod footer;
 mod images;
 mod page;
+mod structure;
 mod thrift;
 mod values;
+mod writer;
 
 use crate::assemble::{Item, Listed};
 use crate::class_names::ClassNames;
@@ -28,6 +30,7 @@ pub use images::Images;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+pub use writer::{Kind, Values, Writer};
 
 /// Opens Parquet files; `path` is what was asked for.
 pub(crate) fn open(
@@ -158,6 +161,6 @@ fn text(value: Option<&[u8]>, kind: Type) -> Option<String> {
         Type::Int64 => Some(i64::from_le_bytes(value.try_into().ok()?).to_string()),
         Type::Boolean => Some((value == [1]).to_string()),
         Type::ByteArray => Some(String::from_utf8_lossy(value).trim().to_owned()),
-        Type::Other => None,
+        Type::Float | Type::Double | Type::Other => None,
     }
 }

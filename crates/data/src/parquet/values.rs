@@ -132,8 +132,8 @@ fn plain(mut bytes: Vec<u8>, mut at: usize, count: usize, kind: Type) -> io::Res
     let short = || damaged("a page ends within its values");
     let mut ranges = Vec::new();
     let fixed = match kind {
-        Type::Int32 => 4,
-        Type::Int64 => 8,
+        Type::Int32 | Type::Float => 4,
+        Type::Int64 | Type::Double => 8,
         Type::Boolean => {
             let bits = bytes.get(at..at + count.div_ceil(8)).ok_or_else(short)?;
             bytes = (0..count).map(|i| bits[i / 8] >> (i % 8) & 1).collect();

@@ -1,25 +1,26 @@
 //! `striate eval`: a model's score on a data set.
 
 use super::data_args::{DataArgs, list};
+use super::parts::{Opened, Part};
 use super::results;
+use super::view_args::ViewArgs;
 use super::{
     Machine, PrecisionArgs, fast_in_bf16, must_fit_to_predict, print_json, print_line, print_table, write_text,
 };
 use crate::figures::{percent, thousands};
-use crate::progress::{Bar, remark};
+use crate::progress::remark;
 use crate::report::{Scored, Subject, command_line, page};
-use anyhow::{Context, Result};
-use clap::ValueEnum;
+use anyhow::Result;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use striate_data::{DataSet, Split};
+use striate_data::{DataSet, LoaderOptions};
 use striate_engine::Precision;
 use striate_kernels::Cpu;
 use striate_train::{
-    BINS, ClassScore, Model, PrecisionWish, Score, Trained, choose_precision, wilson, write_predictions,
+    BINS, ClassScore, Model, PrecisionWish, Score, Trial, TrialScore, choose_precision, wilson, write_predictions,
 };
 
 /// Score a model on a data set
@@ -31,11 +32,18 @@ was trained on, or of a data set with a validation folder; else all images.
 Examples:
   striate eval runs/train/lenet5/weights/best.safetensors digits
   striate eval best.safetensors photos/ --part all --json
+  striate eval best.safetensors photos/ --crops 10
   striate eval best.safetensors photos/ --report report.html --predictions predictions.csv
 
-The interval is Wilson's, 95 %. The calibration error is the expected one over 15 bins of the predicted class's probability.
-With --json: {\"accuracy\", \"interval\": [from, to], \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"macro_f1\", \"ece\", \
-\"brier\", \"recall\", \"precision\", \"f1\": {class: share}, \"confusion\", …}")]
+The interval is Wilson's, 95 %. The top-5 error is ImageNet's: the share of images whose class is not among the five likeliest. \
+The calibration error is the expected one over 15 bins of the predicted class's probability.
+Accuracy, loss, calibration error and Brier score are those of the network's own probabilities (with --crops or --flip, of their \
+means). Of a calibrated model (`striate calibrate`) it is told beside what its temperature makes of calibration error and loss \
+(accuracy stays), how many images are not unknown (coverage), and how many of these are right. Its threshold was chosen for \
+single looks.
+With --json: {\"accuracy\", \"interval\": [from, to], \"top5\", \"top5_error\", \"loss\", \"images\", \"part\", \"views\", \"seconds\", \
+\"macro_f1\", \"ece\", \"brier\", \"calibration\": {\"temperature\", \"ece_before\", \"ece_after\", \"loss_after\", \"unknown\", \
+\"coverage\", \"accuracy\"}, \"recall\", \"precision\", \"f1\": {class: share}, \"confusion\", …}")]
 pub struct Args {
     /// A model file
     model: PathBuf,
@@ -57,19 +65,13 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    views: ViewArgs,
+    #[command(flatten)]
     precision: PrecisionArgs,
     #[command(flatten)]
     machine: Machine,
     #[command(flatten)]
     data_args: DataArgs,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
-    Train,
-    Val,
-    Test,
-    All,
 }
 
 impl Args {
@@ -78,29 +80,40 @@ impl Args {
         let start = Instant::now();
         let (cpu, model) = (self.machine.cpu()?, Model::read(&self.model)?);
         must_fit_to_predict(&model.graph, self.batch as usize, Precision::F32)?;
-        // The same seed and share as in training hold the same images out.
-        let trained = model.card.trained.as_ref();
-        let (seed, share) = trained.map_or((0, None), |t| (t.seed, t.val_share));
-        let data = self.data_args.open(&self.data, seed, self.data_args.val_share.or(share))?;
-        let data = self.fold_held_out(data, trained)?;
-        let same = trained.is_some_and(|t| t.fingerprint == data.fingerprint);
-        let data = data.with_classes(&model.card.classes)?;
-        let part = self.part.unwrap_or_else(|| default_part(&data, same));
-        let (split, part) = images(&data, part)?;
-        if same && part == "all" {
+        let opened = Opened::for_model(&model, &self.model, &self.data, &self.data_args)?;
+        let part = self.part.unwrap_or_else(|| opened.unseen());
+        let (data, split) = (&opened.data, opened.images(part)?);
+        if opened.same && part == Part::All {
             remark("warning: among these images are those that the model was trained on");
         }
-        let part = results::Part { data: &data, spec: &self.data, split, name: spelt(part) };
-        let precision = self.decide(&cpu, &model, &data)?;
+        let images = results::Part { data, spec: &self.data, split, name: part.spelt() };
+        let precision = self.decide(&cpu, &model, data)?;
         let mut evaluator = model.evaluator(cpu, self.batch as usize, precision)?;
-        let (scored, score, failed) = part.score(&mut evaluator, &model, &self.data_args.loading())?;
+        let mut trial = model.card.calibration.as_ref().map(Trial::new);
+        let (scored, score, failed) =
+            images.score_hearing(&mut evaluator, &model, &self.loading(), |batch, logits| {
+                if let Some(trial) = &mut trial {
+                    trial.add(logits, &batch.labels, model.card.classes.len());
+                }
+            })?;
         let seconds = start.elapsed().as_secs_f64();
-        self.write(&scored, &model, &data)?;
+        self.write(&scored, &model, data)?;
         if !failed.is_empty() {
             remark(&format!("warning: {} images could not be read and are not counted:", failed.len()));
             list(&failed);
         }
-        self.tell(score, &scored, &model, seconds)
+        let outcome = Outcome { part, score, scored: &scored, trial: trial.map(|trial| trial.score()), seconds };
+        if self.json {
+            self.print_json(&outcome, &model)?;
+        } else {
+            print(&outcome, &model)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// How images are loaded.
+    fn loading(&self) -> LoaderOptions {
+        LoaderOptions { views: self.views.views(), ..self.data_args.loading() }
     }
 
     /// What to compute in; with `auto` on a machine that is fast in bf16, by the scores of the validation images in both.
@@ -108,7 +121,8 @@ impl Args {
         let fast = fast_in_bf16(cpu);
         let mut decision = self.precision.wish().first(fast, false);
         if self.precision.wish() == PrecisionWish::Auto && fast && !data.val.is_empty() {
-            let part = results::Part { data, spec: &self.data, split: data.val.clone(), name: spelt("val") };
+            let (split, name) = (data.val.clone(), Part::Val.spelt());
+            let part = results::Part { data, spec: &self.data, split, name };
             let score = |precision| {
                 let mut evaluator = model.evaluator(cpu.clone(), self.batch as usize, precision)?;
                 part.score(&mut evaluator, model, &self.data_args.loading()).map(|(_, score, _)| score)
@@ -117,25 +131,6 @@ impl Args {
         }
         self.precision.tell(&decision);
         Ok(decision.precision)
-    }
-
-    /// The data set with that fold for validation which the model was not trained on, if it was trained on this data in folds
-    /// and nothing else is asked for.
-    fn fold_held_out(&self, data: DataSet, trained: Option<&Trained>) -> Result<DataSet> {
-        let Some(t) = trained.filter(|_| self.data_args.fold.is_none()) else { return Ok(data) };
-        match (t.fold, t.folds) {
-            (Some(fold), Some(folds)) if t.fingerprint == data.fingerprint => {
-                let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
-                let sets = data.folds(folds, t.seed, limits, workers, &Bar::new())?;
-                let set = (1..).zip(sets).find(|(number, _)| *number == fold).map(|(_, set)| set);
-                set.with_context(|| format!("{}: fold {fold} of {folds} cannot be", self.model.display()))
-            }
-            // Folds of the data's own; which is held out is part of its fingerprint.
-            (Some(fold), None) if t.data == data.name => {
-                self.data_args.open_fold(&self.data, t.seed, t.val_share, Some(fold))
-            }
-            _ => Ok(data),
-        }
     }
 
     /// Writes the files that are asked for.
@@ -150,94 +145,89 @@ impl Args {
         write_text(file, &page(&subject))
     }
 
-    fn tell(&self, s: Score, scored: &Scored, model: &Model, seconds: f64) -> Result<ExitCode> {
-        let (confusion, classes) = (&scored.confusion, &model.card.classes);
+    fn print_json(&self, outcome: &Outcome<'_>, model: &Model) -> Result<()> {
+        let (s, scored, classes) = (outcome.score, outcome.scored, &model.card.classes);
+        let confusion = &scored.confusion;
         let (scores, c) = (confusion.scores(), scored.predictions.calibration(BINS));
         let (low, high) = wilson(scored.predictions.right() as u64, s.images as u64);
-        let f1 = confusion.macro_means().f1;
-        if self.json {
-            let by_class = |of: fn(&ClassScore) -> Option<f64>| -> serde_json::Map<_, _> {
-                classes.iter().zip(&scores).map(|(class, score)| (class.clone(), json!(of(score)))).collect()
-            };
-            let matrix: Vec<_> = (0..classes.len()).map(|i| confusion.row(i)).collect();
-            print_json(&json!({
-                "accuracy": s.accuracy, "interval": [low, high], "top5": s.top5, "loss": s.loss, "images": s.images,
-                "part": short(scored.part), "seconds": seconds, "run": null, "model": self.model.to_string_lossy(),
-                "macro_f1": f1, "ece": c.ece, "brier": c.brier, "recall": by_class(ClassScore::recall),
-                "precision": by_class(ClassScore::precision), "f1": by_class(ClassScore::f1), "confusion": matrix,
-                "unreadable": scored.unreadable,
-            }))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let n = thousands(s.images as u64);
-        print_line(&format!(
-            "{} of {n} {} images right (95 %: {} to {}), top-5 {}, loss {:.4}",
-            percent(s.accuracy),
-            short(scored.part),
-            percent(low),
-            percent(high),
-            percent(s.top5),
-            s.loss
-        ))?;
-        print_line(&format!(
-            "mean F1 {}, calibration error {}, Brier score {:.4}",
-            percent(f1),
-            percent(c.ece),
-            c.brier
-        ))?;
-        let row = |(i, class): (usize, &String)| {
-            let wrong = confusion.row(i).iter().enumerate().filter(|&(j, &n)| j != i && n > 0);
-            let most = wrong.max_by_key(|&(j, &n)| (n, usize::MAX - j));
-            let taken_for = most.map(|(j, n)| format!("{} ({n})", classes[j])).unwrap_or_default();
-            let share = |share: Option<f64>| share.map(percent).unwrap_or_default();
-            let s = scores[i];
-            vec![class.clone(), thousands(s.support), share(s.recall()), share(s.precision()), share(s.f1()), taken_for]
+        let by_class = |of: fn(&ClassScore) -> Option<f64>| -> serde_json::Map<_, _> {
+            classes.iter().zip(&scores).map(|(class, score)| (class.clone(), json!(of(score)))).collect()
         };
-        let rows: Vec<_> = classes.iter().enumerate().map(row).filter(|r| r[1] != "0").collect();
-        print_table(&["class", "images", "right", "precision", "F1", "most often taken for"], &rows)?;
-        Ok(ExitCode::SUCCESS)
+        let matrix: Vec<_> = (0..classes.len()).map(|i| confusion.row(i)).collect();
+        let calibration = model.card.calibration.as_ref().zip(outcome.trial).map(|(card, trial)| {
+            json!({
+                "temperature": card.temperature, "ece_before": c.ece, "ece_after": trial.ece, "loss_after": trial.loss,
+                "unknown": card.unknown, "coverage": trial.coverage, "accuracy": trial.accuracy,
+            })
+        });
+        print_json(&json!({
+            "accuracy": s.accuracy, "interval": [low, high], "top5": s.top5, "top5_error": 1.0 - s.top5, "loss": s.loss,
+            "images": s.images, "part": outcome.part.short(), "views": self.views.views().count(),
+            "seconds": outcome.seconds, "run": null, "model": self.model.to_string_lossy(),
+            "macro_f1": confusion.macro_means().f1, "ece": c.ece, "brier": c.brier, "calibration": calibration,
+            "recall": by_class(ClassScore::recall), "precision": by_class(ClassScore::precision),
+            "f1": by_class(ClassScore::f1), "confusion": matrix, "unreadable": scored.unreadable,
+        }))
     }
 }
 
-/// A part's name in a text.
-fn spelt(part: &str) -> &'static str {
-    match part {
-        "train" => "training",
-        "val" => "validation",
-        "test" => "test",
-        _ => "all",
-    }
+/// What came of it.
+struct Outcome<'a> {
+    part: Part,
+    score: Score,
+    scored: &'a Scored,
+    /// What calibrated answers are worth, if the model is calibrated.
+    trial: Option<TrialScore>,
+    seconds: f64,
 }
 
-/// A part's name as it is given.
-fn short(part: &str) -> &str {
-    match part {
-        "training" => "train",
-        "validation" => "val",
-        part => part,
+fn print(outcome: &Outcome<'_>, model: &Model) -> Result<()> {
+    let (s, scored, classes) = (outcome.score, outcome.scored, &model.card.classes);
+    let (confusion, c) = (&scored.confusion, scored.predictions.calibration(BINS));
+    let (low, high) = wilson(scored.predictions.right() as u64, s.images as u64);
+    print_line(&format!(
+        "{} of {} {} images right (95 %: {} to {}), top-5 error {}, loss {:.4}",
+        percent(s.accuracy),
+        thousands(s.images as u64),
+        outcome.part.short(),
+        percent(low),
+        percent(high),
+        percent(1.0 - s.top5),
+        s.loss
+    ))?;
+    print_line(&format!(
+        "mean F1 {}, calibration error {}, Brier score {:.4}",
+        percent(confusion.macro_means().f1),
+        percent(c.ece),
+        c.brier
+    ))?;
+    if let Some((card, trial)) = model.card.calibration.as_ref().zip(outcome.trial) {
+        print_line(&calibrated(card.temperature, c.ece, trial))?;
     }
-}
-
-/// What one would want to know: images that the model has not seen.
-fn default_part(data: &DataSet, same: bool) -> Part {
-    match (&data.test, same || !data.val_drawn) {
-        (Some(_), _) => Part::Test,
-        (None, true) => Part::Val,
-        (None, false) => Part::All,
-    }
-}
-
-/// The images of a part, and its name.
-fn images(data: &DataSet, part: Part) -> Result<(Arc<Split>, &'static str)> {
-    let (split, name) = match (part, &data.test) {
-        (Part::Train, _) => (data.train.clone(), "train"),
-        (Part::Val, _) => (data.val.clone(), "val"),
-        (Part::Test, Some(test)) => (test.clone(), "test"),
-        (Part::Test, None) => anyhow::bail!("{} has no test part; choose --part val or all", data.name),
-        (Part::All, _) => (Arc::new(data.all()), "all"),
+    let scores = confusion.scores();
+    let row = |(i, class): (usize, &String)| {
+        let wrong = confusion.row(i).iter().enumerate().filter(|&(j, &n)| j != i && n > 0);
+        let most = wrong.max_by_key(|&(j, &n)| (n, usize::MAX - j));
+        let taken_for = most.map(|(j, n)| format!("{} ({n})", classes[j])).unwrap_or_default();
+        let share = |share: Option<f64>| share.map(percent).unwrap_or_default();
+        let s = scores[i];
+        vec![class.clone(), thousands(s.support), share(s.recall()), share(s.precision()), share(s.f1()), taken_for]
     };
-    if split.is_empty() {
-        anyhow::bail!("{} has no {name} images", data.name);
+    let rows: Vec<_> = classes.iter().enumerate().map(row).filter(|r| r[1] != "0").collect();
+    print_table(&["class", "images", "right", "precision", "F1", "most often taken for"], &rows)
+}
+
+/// What calibrated answers are worth, in a line.
+fn calibrated(temperature: f64, before: f64, trial: TrialScore) -> String {
+    let mut text = format!(
+        "at the model's temperature {temperature:.3}: calibration error {} instead of {}, loss {:.4}",
+        percent(trial.ece),
+        percent(before),
+        trial.loss
+    );
+    if let Some(coverage) = trial.coverage {
+        text += &format!("; {} unknown", percent(1.0 - coverage));
+        text += &trial.accuracy.map(|a| format!(", {} of the others right", percent(a))).unwrap_or_default();
     }
-    Ok((split, name))
+    text
 }

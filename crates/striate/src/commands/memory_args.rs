@@ -116,12 +116,12 @@ impl Budget {
         remark(&format!("memory: about {}{of}{words}", bytes(need.total())));
     }
 
-    /// Says what the process took, where the system tells.
+    /// Says what the process took until now, where the system tells.
     pub fn told(&self) -> String {
         let need = bytes(self.choice.need.total());
         match peak_memory() {
-            Some(peak) => format!("memory: {} at most, where {need} were expected", bytes(peak)),
-            None => format!("memory: {need} were expected; this system does not say what was taken"),
+            Some(peak) => format!("memory: {} at most in training, where {need} were expected", bytes(peak)),
+            None => format!("memory: {need} were expected in training; this system does not say what was taken"),
         }
     }
 

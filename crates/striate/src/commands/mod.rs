@@ -2,6 +2,7 @@
 
 mod augmentation;
 mod bench;
+mod calibrate;
 mod cost;
 mod data_args;
 mod doctor;
@@ -12,6 +13,7 @@ mod gradients;
 mod memory_args;
 mod models;
 mod network_args;
+mod parts;
 mod predict;
 mod report;
 mod results;
@@ -19,6 +21,7 @@ mod runs;
 mod split;
 mod summary;
 mod train;
+mod view_args;
 
 use crate::figures::{available_memory, bytes};
 use crate::progress::remark;
@@ -42,6 +45,7 @@ pub enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Calibrate(calibrate::Args),
     Report(report::Args),
     Runs(runs::Args),
     Models(models::Args),
@@ -62,6 +66,7 @@ impl Command {
             Command::Train(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
+            Command::Calibrate(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Runs(args) => args.run(),
             Command::Models(args) => args.run(),

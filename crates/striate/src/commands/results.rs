@@ -7,7 +7,7 @@ use crate::report::{Files, Scored, Subject, card, command_line, page};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use striate_data::{DataSet, LeftOut, Limits, LoaderOptions, Split};
+use striate_data::{Batch, DataSet, LeftOut, Limits, LoaderOptions, Split};
 use striate_engine::Parameters;
 use striate_train::{Evaluator, Model, Run, Score, read_predictions, write_confusion, write_predictions};
 
@@ -43,13 +43,25 @@ impl Part<'_> {
         model: &Model,
         loading: &LoaderOptions,
     ) -> Result<(Scored, Score, Vec<LeftOut>)> {
+        self.score_hearing(evaluator, model, loading, |_, _| {})
+    }
+
+    /// The same; `hear` is told every batch with its logits, of every image a row for each of its views.
+    pub fn score_hearing(
+        &self,
+        evaluator: &mut Evaluator,
+        model: &Model,
+        loading: &LoaderOptions,
+        hear: impl FnMut(&Batch, &[f32]),
+    ) -> Result<(Scored, Score, Vec<LeftOut>)> {
         let bar = Bar::new();
         bar.begin(&format!("scoring {} images", self.name), self.split.len() as u64);
         let (parameters, p): (&Parameters, _) = (&model.parameters, &model.card.preprocessing);
-        let (e, predictions) = evaluator.examine(parameters, &self.split, p, loading, |done| {
+        let progress = |done| {
             bar.at(done as u64, String::new);
             true
-        })?;
+        };
+        let (e, predictions) = evaluator.examine(parameters, &self.split, p, loading, progress, hear)?;
         bar.end();
         let folders = vec![self.data.source.clone(), self.spec.to_owned()];
         let files = Files::Split(self.split.clone(), folders);

@@ -1,7 +1,7 @@
 //! The model card (Mitchell et al. 2018, arXiv:1810.03993): what a model is, what it was trained on, how good it is, and where
 //! it is not, as Markdown.
 
-use super::{Subject, facts};
+use super::{Subject, facts, in_words};
 use crate::figures::{percent, thousands};
 use striate_train::{BINS, KEPT, wilson};
 
@@ -42,6 +42,10 @@ pub fn card(s: &Subject<'_>) -> String {
         percent(c.ece),
         c.brier
     );
+    if let Some(calibrated) = &s.model.card.calibration {
+        let how = "`striate predict` answers so; the figures above are those of the network's own probabilities";
+        text += &format!("\nThe model is {}; {how}.\n", inline(&in_words(calibrated)));
+    }
     text += &format!("\n### By class, on the {} images\n\n", scored.part);
     text += "| class | images | precision | recall | F1 |\n|---|---:|---:|---:|---:|\n";
     let share = |s: Option<f64>| s.map_or("–".into(), percent);

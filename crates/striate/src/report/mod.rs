@@ -1,5 +1,6 @@
 //! What a run or an evaluation leaves for people: a page (`report.html`) and a model card. Both tell of the same subject.
 
+mod calibrated;
 mod card;
 mod classes;
 mod curves;
@@ -9,6 +10,7 @@ mod limits;
 mod mistakes;
 mod reliability;
 
+pub use calibrated::in_words;
 pub use card::card;
 
 use crate::figures::{bytes, duration, percent, thousands};
@@ -166,6 +168,10 @@ pub fn page(s: &Subject<'_>) -> String {
     let calibration = scored.predictions.calibration(BINS);
     page.paragraph(&reliability::words(&calibration));
     page.html(&format!("<div class=\"wide\">{}</div>", reliability::diagram(&calibration)));
+    if let Some(calibrated) = &s.model.card.calibration {
+        let how = "`striate predict` answers at this temperature; the figures here are those of the network's own probabilities";
+        page.paragraph(&format!("The model is {}. {how}.", in_words(calibrated)));
+    }
     facts::sections(&mut page, s);
     page.finish()
 }

@@ -46,24 +46,24 @@ pub struct Calibration {
     pub accuracy: f64,
 }
 
-impl Predictions {
-    /// How well probabilities agree with what is right, in `bins` bins. Images whose probabilities are not numbers are left
-    /// out.
-    pub fn calibration(&self, bins: usize) -> Calibration {
+impl Calibration {
+    /// How well the probabilities of the predicted classes agree with whether these are right, in `bins` bins. Probabilities
+    /// that are no numbers are left out; the Brier score is taken as it is.
+    pub fn of(bins: usize, images: impl Iterator<Item = (f32, bool)>, brier: f64) -> Calibration {
         let width = 1.0 / bins.max(1) as f64;
         let empty = |i: usize| Bin { low: i as f64 * width, high: (i + 1) as f64 * width, ..Bin::default() };
         let mut all: Vec<Bin> = (0..bins.max(1)).map(empty).collect();
-        let (mut images, mut right, mut sum) = (0u64, 0u64, 0.0);
-        for p in self.images.iter().filter(|p| p.confidence().is_finite()) {
-            let confidence = f64::from(p.confidence());
+        let (mut count, mut right, mut sum) = (0u64, 0u64, 0.0);
+        for (confidence, is_right) in images.filter(|(confidence, _)| confidence.is_finite()) {
+            let confidence = f64::from(confidence);
             let place = ((confidence / width).ceil() as usize).clamp(1, all.len()) - 1;
             let bin = &mut all[place];
             bin.images += 1;
-            bin.right += u64::from(p.is_right());
+            bin.right += u64::from(is_right);
             bin.confidence += confidence;
-            (images, right, sum) = (images + 1, right + u64::from(p.is_right()), sum + confidence);
+            (count, right, sum) = (count + 1, right + u64::from(is_right), sum + confidence);
         }
-        let n = images.max(1) as f64;
+        let n = count.max(1) as f64;
         let (mut ece, mut mce) = (0.0, 0.0f64);
         for bin in &mut all {
             let Some(accuracy) = bin.accuracy() else { continue };
@@ -72,7 +72,15 @@ impl Predictions {
             ece += bin.images as f64 / n * gap;
             mce = mce.max(gap);
         }
-        Calibration { bins: all, ece, mce, brier: self.brier(), confidence: sum / n, accuracy: right as f64 / n }
+        Calibration { bins: all, ece, mce, brier, confidence: sum / n, accuracy: right as f64 / n }
+    }
+}
+
+impl Predictions {
+    /// How well probabilities agree with what is right, in `bins` bins. Images whose probabilities are not numbers are left
+    /// out.
+    pub fn calibration(&self, bins: usize) -> Calibration {
+        Calibration::of(bins, self.images.iter().map(|p| (p.confidence(), p.is_right())), self.brier())
     }
 }
 

@@ -122,7 +122,8 @@ a cosine, or stays what it was last where the schedule does not end at 0. A run 
 back to its last checkpoint and goes on at half the rate, three times at most. \
 With --json the last line on stdout is {\"accuracy\", \"top5\", \"loss\", \"images\", \"part\", \"seconds\", \"run\", \"model\", …}: \
 the score of the best epoch on the validation images; `test` beside it, where the data has a test part; `memory`, \
-what was expected and what was measured, in bytes. With --folds, the runs are fold1, fold2, … in that folder, folds.json there \
+what was expected and what was measured, in bytes; `calibration`, as of `striate calibrate`, which is done at the end with the \
+held-out images and kept in the best model. With --folds, the runs are fold1, fold2, … in that folder, folds.json there \
 sums them up, and --json prints it: {\"folds\": [{\"fold\", \"accuracy\", …}, …], \"mean\": {\"accuracy\", \"top5\", \"loss\"}, \
 \"deviation\": {…}, …}.")]
 pub struct Args {

@@ -1,14 +1,16 @@
 //! What a run left, and the words about it.
 
 use super::Args;
+use crate::commands::calibrate::{self, KEEP};
 use crate::commands::memory_args::Budget;
 use crate::commands::results::{AT_ONCE, Part, Results};
 use crate::commands::{print_json, print_line};
 use crate::figures::{duration, percent, thousands};
 use crate::progress::{Bar, remark};
+use crate::report::in_words;
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_train::{Evaluator, Job, Model, Outcome, Run, RunDir, Score};
+use striate_train::{Calibrated, Evaluator, Job, KnownBy, Logits, Model, Outcome, Run, RunDir, Score};
 
 /// What a run left.
 pub struct Done {
@@ -16,29 +18,33 @@ pub struct Done {
     pub outcome: Outcome,
     /// The score on the test part, if there is one.
     pub test: Option<Score>,
+    /// What its probabilities are worth, where images were held out.
+    calibration: Option<Calibrated>,
     /// Its folder.
     pub run: RunDir,
     /// Whether its score is of images that it was not trained on.
     held_out: bool,
-    /// The memory it took: in words, and as an object.
+    /// The memory that training took: in words, and as an object.
     memory: (String, Value),
 }
 
 impl Args {
-    /// Scores a run's best weights on the test images, and leaves its report.
+    /// Scores a run's best weights on the test images, calibrates them on those held out, and leaves the run's report.
     pub(super) fn finish(&self, outcome: Outcome, job: &Job<'_>, run: RunDir, budget: &Budget) -> Result<Done> {
+        // Before the report, whose pictures and fonts are no part of what steps need.
+        let memory = (budget.told(), budget.object());
         let whole = outcome.best_epoch > 0 && !outcome.stopped;
-        let mut test = None;
+        let (mut test, mut calibration) = (None, None);
         if whole {
-            let model = Model::read(&outcome.model)?;
+            let mut model = Model::read(&outcome.model)?;
             let mut evaluator = Args::evaluator(&model, job)?;
             test = self.test(&model, &mut evaluator, job)?;
-            if let Err(e) = self.leave(&model, &mut evaluator, &outcome, test, job, &run) {
+            if let Err(e) = self.leave(&mut model, &mut evaluator, &outcome, test, job, &run) {
                 remark(&format!("warning: the run has no report: {e:#}"));
             }
+            calibration = model.card.calibration;
         }
-        let memory = (budget.told(), budget.object());
-        Ok(Done { outcome, test, run, held_out: !job.data.val.is_empty(), memory })
+        Ok(Done { outcome, test, calibration, run, held_out: !job.data.val.is_empty(), memory })
     }
 
     /// Runs the best weights in what they were trained in.
@@ -62,10 +68,11 @@ impl Args {
         Ok(Some(evaluation.score))
     }
 
-    /// Leaves the report, the model card and the tables of the best weights in the run's folder.
+    /// Calibrates the best weights where images are held out, and leaves the report, the model card and the tables in the
+    /// run's folder.
     fn leave(
         &self,
-        model: &Model,
+        model: &mut Model,
         evaluator: &mut Evaluator,
         outcome: &Outcome,
         test: Option<Score>,
@@ -73,7 +80,17 @@ impl Args {
         run: &RunDir,
     ) -> Result<()> {
         let part = Part::judging(job.data, self.data.as_deref().unwrap_or(&job.config.data));
-        let (scored, ..) = part.score(evaluator, model, &self.data_args.loading())?;
+        let mut logits = Logits::new(model.card.classes.len(), part.split.len());
+        let (scored, ..) = part.score_hearing(evaluator, model, &self.data_args.loading(), |batch, rows| {
+            logits.add(rows, &batch.labels, &batch.indices);
+        })?;
+        if !job.data.val.is_empty() {
+            model.card.calibration = Calibrated::fit(&logits, KnownBy::default(), KEEP);
+            if let Err(e) = model.write(&outcome.model) {
+                remark(&format!("warning: the model is not calibrated: {e}"));
+                model.card.calibration = None;
+            }
+        }
         let run = Run::read(run.path())?;
         let limits = self.data_args.limits();
         let results = Results { run: &run, model, file: &outcome.model, data: Some(job.data), test, limits };
@@ -84,7 +101,7 @@ impl Args {
 
     /// Says what a run came to.
     pub(super) fn report(&self, done: &Done) -> Result<()> {
-        let Done { outcome: o, test, run, held_out, memory } = done;
+        let Done { outcome: o, test, calibration, run, held_out, memory } = done;
         let part = if *held_out { "validation" } else { "training" };
         if o.stopped {
             remark(&format!(
@@ -116,6 +133,10 @@ impl Args {
             let (accuracy, n) = (percent(test.accuracy), thousands(test.images as u64));
             say(format!("test: {accuracy} of {n} images right, loss {:.4}", test.loss))?;
         }
+        if let Some(calibration) = calibration {
+            say(in_words(calibration))?;
+            calibrate::warn(calibration);
+        }
         remark(&memory.0);
         say(format!("model {} ({})", o.model.display(), duration(o.seconds)))?;
         if self.json {
@@ -124,7 +145,7 @@ impl Args {
                 "part": if *held_out { "val" } else { "train" }, "test": test,
                 "best_epoch": o.best_epoch, "epochs": o.epochs, "stopped": o.stopped, "early": o.early,
                 "seconds": o.seconds, "run": run.path().to_string_lossy(), "model": o.model.to_string_lossy(),
-                "memory": memory.1,
+                "memory": memory.1, "calibration": calibration,
             }))?;
         }
         Ok(())
