@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Other engines on the networks that performance.py measures; prints one JSON line. Run by performance.py.
+"""Other engines on the networks that performance.py measures; prints one JSON line. Run by performance.py; other scripts
+use its networks and recipe.
 
   peers.py versions
   peers.py train --engine torch_nchw|torch_nhwc --model resnet18 --batch 16
@@ -14,6 +15,7 @@ Needs torch, torchvision, timm (mobilenet_v1), onnx, onnxruntime, openvino, nump
 """
 import argparse
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -72,6 +74,34 @@ def build(name, classes):
 
     more = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
     return getattr(torchvision.models, name)(weights=None, num_classes=classes, **more), (3, 224, 224)
+
+
+def initialise(model):
+    """As Striate does: He's normal rule by the inputs, biases 0."""
+    from torch import nn
+
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def nesterov(model, lr, weight_decay):
+    """SGD with Nesterov momentum 0.9; biases and normalisation do not decay."""
+    import torch
+
+    spared = [p for p in model.parameters() if p.dim() < 2]
+    decayed = [p for p in model.parameters() if p.dim() >= 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True)
+
+
+def one_cycle(lr, step, steps):
+    """The learning rate of a step of Striate's one cycle: up to lr over three tenths, down to almost nothing."""
+    cosine = lambda start, end, t: end + (start - end) * (1 + math.cos(math.pi * t)) / 2
+    t = min(step / (max(steps, 2) - 1), 1.0)
+    return lr * (cosine(1 / 25, 1.0, t / 0.3) if t < 0.3 else cosine(1.0, 1 / 25e4, (t - 0.3) / 0.7))
 
 
 def export(model, images, path):

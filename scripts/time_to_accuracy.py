@@ -15,7 +15,6 @@ Without --peers, Striate alone. Logs, one row an epoch: OUT/striate.csv, OUT/pyt
 import argparse
 import csv
 import json
-import math
 import os
 import subprocess
 import sys
@@ -90,24 +89,11 @@ def pytorch(a):
     std = train.float().std((0, 2, 3), keepdim=True)
     layout = torch.channels_last if a.layout == "nhwc" else torch.contiguous_format
     model, _ = peers.build(a.model, int(labels.max()) + 1)
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+    peers.initialise(model)
     model = model.to(memory_format=layout)
-    spared = [p for p in model.parameters() if p.dim() < 2]
-    decayed = [p for p in model.parameters() if p.dim() >= 2]
-    groups = [{"params": decayed, "weight_decay": a.weight_decay}, {"params": spared, "weight_decay": 0.0}]
-    optimiser = torch.optim.SGD(groups, lr=a.lr, momentum=0.9, nesterov=True)
+    optimiser = peers.nesterov(model, a.lr, a.weight_decay)
     steps_per_epoch = len(train) // a.batch + (len(train) % a.batch > 1)
     steps, step, rows = a.epochs * steps_per_epoch, 0, []
-
-    def rate(step):
-        cosine = lambda start, end, t: end + (start - end) * (1 + math.cos(math.pi * t)) / 2
-        t = min(step / (max(steps, 2) - 1), 1.0)
-        return a.lr * (cosine(1 / 25, 1.0, t / 0.3) if t < 0.3 else cosine(1.0, 1 / 25e4, (t - 0.3) / 0.7))
 
     def augmented(pictures):
         n = len(pictures)
@@ -129,7 +115,7 @@ def pytorch(a):
         for i in range(steps_per_epoch):
             chosen = order[i * a.batch:(i + 1) * a.batch]
             for group in optimiser.param_groups:
-                group["lr"] = rate(step)
+                group["lr"] = peers.one_cycle(a.lr, step, steps)
             loss = nn.functional.cross_entropy(model(network_input(augmented(train[chosen]))), labels[chosen])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
