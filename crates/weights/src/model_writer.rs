@@ -66,7 +66,7 @@ pub(crate) fn write_tensors(
     })
 }
 
-fn write_floats(out: &mut dyn Write, values: &[f32]) -> io::Result<()> {
+pub(crate) fn write_floats(out: &mut dyn Write, values: &[f32]) -> io::Result<()> {
     const FLOATS: usize = 4096;
     let mut bytes = [0; 4 * FLOATS];
     for values in values.chunks(FLOATS) {

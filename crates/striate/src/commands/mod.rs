@@ -7,9 +7,11 @@ mod cost;
 mod data_args;
 mod doctor;
 mod eval;
+mod export;
 mod folds;
 mod golden;
 mod gradients;
+mod import;
 mod memory_args;
 mod models;
 mod network_args;
@@ -28,8 +30,9 @@ use crate::progress::remark;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
+use std::ffi::OsStr;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use striate_engine::{Memory, Precision, Request};
@@ -45,6 +48,8 @@ pub enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Import(import::Args),
+    Export(export::Args),
     Calibrate(calibrate::Args),
     Report(report::Args),
     Runs(runs::Args),
@@ -66,6 +71,8 @@ impl Command {
             Command::Train(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
+            Command::Import(args) => args.run(),
+            Command::Export(args) => args.run(),
             Command::Calibrate(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Runs(args) => args.run(),
@@ -162,6 +169,14 @@ pub fn must_fit(need: usize) -> Result<()> {
 pub fn must_fit_to_predict(graph: &Graph, batch: usize, precision: Precision) -> Result<()> {
     let memory = Memory::of(graph, &Request { precision, ..Request::predict(batch) })?;
     must_fit(memory.total())
+}
+
+/// The name with an ending behind it, whatever points it has already.
+fn ending(stem: &OsStr, ending: &str) -> PathBuf {
+    let mut name = stem.to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
 }
 
 /// Prints a line of JSON on stdout.
