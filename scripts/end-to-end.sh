@@ -9,7 +9,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 fail() { echo "end-to-end: $1" >&2; exit 1; }
-field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$2"; }
+# The first number of this name: those of the whole come before those of parts.
+field() { [[ "$2" =~ \"$1\":([0-9.]+) ]] && echo "${BASH_REMATCH[1]}"; }
 at_least() { awk -v a="$2" -v b="$3" 'BEGIN { exit !(a >= b) }' || fail "$1 is $2, below $3"; }
 
 trained="$("$striate" train digits --json | tail -1)"
