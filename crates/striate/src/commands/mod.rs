@@ -3,6 +3,7 @@
 mod augmentation;
 mod bench;
 mod calibrate;
+mod cortex;
 mod cost;
 mod data_args;
 mod doctor;
@@ -61,6 +62,8 @@ pub enum Command {
     Cost(cost::Cost),
     #[command(subcommand)]
     Bench(bench::Bench),
+    #[command(subcommand)]
+    Cortex(cortex::Cortex),
     Gradients(gradients::Args),
 }
 
@@ -82,6 +85,7 @@ impl Command {
             Command::Doctor(args) => args.run(),
             Command::Cost(cost) => cost.run(),
             Command::Bench(bench) => bench.run(),
+            Command::Cortex(cortex) => cortex.run(),
             Command::Gradients(args) => args.run(),
         }
     }
