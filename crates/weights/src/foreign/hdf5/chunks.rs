@@ -111,14 +111,7 @@ pub(super) fn read(
     let mut out = vec![0; total];
     let mut nodes = vec![tree];
     while let Some(node) = nodes.pop() {
-        file.step()?;
-        let mut c = file.cursor(node)?;
-        c.expect(b"TREE")?;
-        let (kind, level, used) = (c.u8()?, c.u8()?, c.u16()?);
-        if kind != 1 {
-            return Err("a data set's tree is one of groups".into());
-        }
-        c.skip(16)?;
+        let (level, used, mut c) = file.tree_node(node, 1)?;
         for _ in 0..used {
             file.step()?;
             let (packed, mask) = (c.u32()? as usize, c.u32()?);

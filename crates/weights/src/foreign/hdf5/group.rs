@@ -13,14 +13,7 @@ pub(super) fn members(file: &Hdf5<'_>, header: &Header<'_>) -> Result<Vec<(Strin
         let names = names(file, heap)?;
         let mut nodes = vec![tree];
         while let Some(node) = nodes.pop() {
-            file.step()?;
-            let mut c = file.cursor(node)?;
-            c.expect(b"TREE")?;
-            let (kind, level, used) = (c.u8()?, c.u8()?, c.u16()?);
-            if kind != 0 {
-                return Err("a group's tree is one of chunks".into());
-            }
-            c.skip(16)?;
+            let (level, used, mut c) = file.tree_node(node, 0)?;
             let mut children = Vec::with_capacity(used.into());
             for _ in 0..used {
                 c.skip(8)?;

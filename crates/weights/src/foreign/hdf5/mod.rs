@@ -105,6 +105,23 @@ impl<'a> Hdf5<'a> {
         Cursor::at(self.bytes, address)
     }
 
+    /// A node of a tree whose entries are of this kind, 0 those of groups and 1 chunks: how far it stands above the leaves, how
+    /// many entries it has, and where the first one is.
+    fn tree_node(&self, address: u64, kind: u8) -> Result<(u8, u16, Cursor<'a>), String> {
+        self.step()?;
+        let mut c = self.cursor(address)?;
+        c.expect(b"TREE")?;
+        let (found, level, used) = (c.u8()?, c.u8()?, c.u16()?);
+        if found != kind {
+            return Err(format!(
+                "a tree's entries are of kind {found}, where {kind} is expected (0: groups, 1: chunks)"
+            ));
+        }
+        // Its neighbours.
+        c.skip(16)?;
+        Ok((level, used, c))
+    }
+
     /// Counts bytes that are made of the file's.
     fn unpack(&self, bytes: usize) -> Result<(), String> {
         let left = self.unpacked.get().checked_sub(bytes);
