@@ -64,6 +64,23 @@ fn kinds_of_cells_are_told_apart_by_their_numbers() {
 }
 
 #[test]
+fn cells_of_the_geniculate_have_no_orientation_and_rows_of_them_do() {
+    let place = Place::new();
+    let session = |cell: &str| place.run(&format!("cortex experiment {cell} --pixels 40 --trials 2 --json"));
+    let lgn = session("lgn").succeeded().json();
+    assert!(along(&lgn, "orientation")["fit"].is_null() && along(&lgn, "orientation")["half_width"].is_null(), "{lgn}");
+    assert!(along(&lgn, "frequency")["fit"].is_object(), "{lgn}");
+    let plate = fs::read_to_string(place.path().join("runs/cortex/lgn/plate.svg")).unwrap();
+    assert!(plate.contains("no preferred orientation"));
+    let rows = session("hubel-wiesel").succeeded().json();
+    assert!((number(along(&rows, "orientation"), "best") - 45.0).abs() <= 5.0, "{rows}");
+    assert!(number(&rows["reverse"], "correlation") > 0.8, "{}", rows["reverse"]);
+    let stopped = session("end-stopped --sweep width --reverse 0").succeeded().json();
+    let answers = along(&stopped, "width")["points"].as_array().unwrap().iter().map(|p| number(p, "f0"));
+    assert!(answers.fold(0.0, f64::max) > 10.0, "a bar no longer than its field is answered: {stopped}");
+}
+
+#[test]
 fn a_sheet_sees_a_pictures_orientation_and_a_films_motion() {
     let place = Place::new();
     let stripes = |t: usize| {

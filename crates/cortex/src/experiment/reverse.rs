@@ -87,11 +87,15 @@ impl Sums {
     }
 }
 
-/// Shows noise and correlates it with the spikes. The same at any number of threads.
+/// Shows noise and correlates it with the spikes; `None` where fewer than two were fired. The same at any number of threads.
 ///
 /// # Errors
 /// Options that cannot be meant, or so many pixels that their covariance would not fit.
-pub fn reverse_correlation(cpu: &Cpu, electrode: &Electrode, options: &ReverseOptions) -> Result<Reverse, CortexError> {
+pub fn reverse_correlation(
+    cpu: &Cpu,
+    electrode: &Electrode,
+    options: &ReverseOptions,
+) -> Result<Option<Reverse>, CortexError> {
     positive("the noise's contrast", options.contrast)?;
     positive("the time of a frame", options.seconds)?;
     let n = electrode.field().pixels().pow(2);
@@ -118,9 +122,7 @@ pub fn reverse_correlation(cpu: &Cpu, electrode: &Electrode, options: &ReverseOp
             }
         }
     }
-    let Some(sums) = total.filter(|s| s.spikes > 1.0) else {
-        return Err(CortexError::value("the number of spikes", 0, "2 or more; show more frames or more contrast"));
-    };
+    let Some(sums) = total.filter(|s| s.spikes > 1.0) else { return Ok(None) };
     let mean: Vec<f64> = sums.frames.iter().map(|s| s / sums.spikes / options.contrast).collect();
     let square = options.contrast * options.contrast;
     let element = |i: usize| {
@@ -128,7 +130,7 @@ pub fn reverse_correlation(cpu: &Cpu, electrode: &Electrode, options: &ReverseOp
         sums.squares[i] / sums.spikes / square - mean[i / n] * mean[i % n] - prior
     };
     let covariance = options.covariance.then(|| symmetric_eigen(&(0..n * n).map(element).collect::<Vec<_>>(), n));
-    Ok(Reverse { spikes: sums.spikes as usize, average: mean, covariance })
+    Ok(Some(Reverse { spikes: sums.spikes as usize, average: mean, covariance }))
 }
 
 /// The cosine of two fields, −1 to 1; 0 where one is zero.
@@ -158,10 +160,10 @@ mod tests {
         let cell = Cell::Simple(Simple { highest: 400.0, ..Simple::linear(Gabor { phase: 50.0, ..Gabor::default() }) });
         let electrode = electrode(&cell);
         let options = ReverseOptions { frames: 12_000, covariance: false, ..ReverseOptions::default() };
-        let found = reverse_correlation(&Cpu::new(2).unwrap(), &electrode, &options).unwrap();
+        let found = reverse_correlation(&Cpu::new(2).unwrap(), &electrode, &options).unwrap().unwrap();
         let likeness = correlation(&found.average, &electrode.filters().spatial[0]);
         assert!(likeness > 0.95, "{likeness} of {} spikes", found.spikes);
-        let alone = reverse_correlation(&Cpu::new(1).unwrap(), &electrode, &options).unwrap();
+        let alone = reverse_correlation(&Cpu::new(1).unwrap(), &electrode, &options).unwrap().unwrap();
         assert_eq!(alone, found, "any number of threads");
     }
 
@@ -170,7 +172,7 @@ mod tests {
         let complex = Complex { normalisation: None, spontaneous: 0.0, highest: 1000.0, ..Complex::default() };
         let electrode = electrode(&Cell::Complex(complex));
         let options = ReverseOptions { frames: 16_000, ..ReverseOptions::default() };
-        let found = reverse_correlation(&Cpu::new(2).unwrap(), &electrode, &options).unwrap();
+        let found = reverse_correlation(&Cpu::new(2).unwrap(), &electrode, &options).unwrap().unwrap();
         let eigen = found.covariance.unwrap();
         assert!(eigen.values[1] > 1.5 * eigen.values[2], "two stand out: {:?}", &eigen.values[..4]);
         for field in &electrode.filters().spatial {
@@ -178,6 +180,13 @@ mod tests {
             assert!(share > 0.9, "{share} of {} spikes", found.spikes);
             assert!(correlation(&found.average, field).abs() < 0.5, "the mean shows nothing");
         }
+    }
+
+    #[test]
+    fn a_cell_that_does_not_fire_has_no_average() {
+        let electrode = electrode(&Cell::Simple(Simple { highest: 0.0, ..Simple::default() }));
+        let options = ReverseOptions { frames: 600, covariance: false, ..ReverseOptions::default() };
+        assert_eq!(reverse_correlation(&Cpu::new(1).unwrap(), &electrode, &options).unwrap(), None);
     }
 
     #[test]

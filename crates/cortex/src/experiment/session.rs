@@ -4,7 +4,7 @@ use super::electrode::{Electrode, Recording};
 use super::measures::{direction_index, end_stopping, half_width, selectivity};
 use super::{Fit, fit_frequency, fit_orientation};
 use crate::CortexError;
-use crate::cells::spikes;
+use crate::cells::{Cell, spikes};
 use crate::stimulus::{Bar, Grating, Stimulus};
 use serde::{Deserialize, Serialize};
 use striate_kernels::Cpu;
@@ -168,9 +168,11 @@ impl Sweep {
             let speed = if moves { of(Axis::Speed, field / self.seconds) } else { 0.0 };
             let (across, half) = (crate::stimulus::towards(orientation + 90.0), speed * self.seconds / 2.0);
             let from = of(Axis::Position, 0.0) - half;
+            // Long stripes silence an end-stopped cell.
+            let long = self.axis == Axis::Width && !matches!(electrode.cell(), Cell::EndStopped(_));
             let bar = Bar {
                 orientation,
-                length: of(Axis::Length, if self.axis == Axis::Width { field } else { 2.0 / frequency }),
+                length: of(Axis::Length, if long { field } else { 2.0 / frequency }),
                 width: of(Axis::Width, 0.5 / frequency),
                 contrast,
                 middle: across.map(|a| a * from),
@@ -297,7 +299,10 @@ fn judge(electrode: &Electrode, plan: &Sweep, points: Vec<Point>) -> Tuning {
     let best = (0..answers.len()).fold(0, |best, i| if answers[i] > answers[best] { i } else { best });
     let drifts = points.iter().any(|p| p.f1 > 0.0);
     let driven = points[best].f0 - spontaneous;
+    // What answers alike to all orientations prefers none.
+    let weakest = answers.iter().copied().fold(f64::MAX, f64::min);
     let turns = matches!(plan.axis, Axis::Orientation | Axis::Direction);
+    let tuned = !turns || answers[best] - weakest > 0.01 * answers[best];
     let period = if plan.axis == Axis::Direction { 360.0 } else { 180.0 };
     let grown = matches!(plan.axis, Axis::Length | Axis::Size);
     let xs = &plan.values;
@@ -306,11 +311,11 @@ fn judge(electrode: &Electrode, plan: &Sweep, points: Vec<Point>) -> Tuning {
         best: points[best].value,
         f1_f0: (drifts && driven > 0.0).then(|| points[best].f1 / driven),
         fit: match plan.axis {
-            Axis::Orientation | Axis::Direction => fit_orientation(xs, &answers, period),
+            Axis::Orientation | Axis::Direction if tuned => fit_orientation(xs, &answers, period),
             Axis::Frequency => fit_frequency(xs, &answers),
             _ => None,
         },
-        half_width: turns.then(|| half_width(&answers, period)).flatten(),
+        half_width: (turns && tuned).then(|| half_width(&answers, period)).flatten(),
         direction_index: (plan.axis == Axis::Direction).then(|| direction_index(&answers)),
         selectivity: turns.then(|| selectivity(&answers, period)),
         end_stopping: grown.then(|| end_stopping(&answers)),

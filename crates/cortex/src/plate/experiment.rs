@@ -164,6 +164,9 @@ fn words(tuning: &Tuning) -> String {
         }
         (Some(fit), _) => words.push(format!("half-width {:.1}°, r² {:.3}", fit.half_width, fit.r2)),
         (None, Some(width)) => words.push(format!("half-width {width:.1}°")),
+        (None, None) if matches!(tuning.axis, Axis::Orientation | Axis::Direction) => {
+            words.push(format!("no preferred {}", tuning.axis.name()));
+        }
         (None, None) => {}
     }
     if let Some(index) = tuning.direction_index {

@@ -207,10 +207,17 @@ impl Args {
         let field = Field::new((3.2 / frequency).min(self.degrees), NOISE)?;
         let electrode = Electrode::new(cell, &field, FRAME)?;
         let covariance = matches!(cell, Cell::Complex(_) | Cell::EndStopped(_));
-        let options =
-            ReverseOptions { frames: self.reverse as usize, seed: self.seed, covariance, ..ReverseOptions::default() };
+        // Rows of LGN cells must answer together before it fires.
+        let contrast = if matches!(cell, Cell::HubelWiesel(_)) { 0.8 } else { ReverseOptions::default().contrast };
+        let (frames, seed) = (self.reverse as usize, self.seed);
+        let options = ReverseOptions { frames, contrast, seed, covariance, ..ReverseOptions::default() };
         let found = reverse_correlation(cpu, &electrode, &options)?;
-        Ok(Some((electrode, found)))
+        if found.is_none() {
+            remark(&format!(
+                "note: {frames} frames of noise made no spikes, so no receptive field is recovered from them"
+            ));
+        }
+        Ok(found.map(|found| (electrode, found)))
     }
 
     fn write(
