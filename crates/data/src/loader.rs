@@ -74,6 +74,28 @@ impl Default for LoaderOptions {
     }
 }
 
+impl LoaderOptions {
+    /// The samples of an epoch in the order in which they come: the remainder by the number of all samples is one's index; balanced
+    /// draws of one sample differ by multiples of that number.
+    pub fn order(&self, split: &Split) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..split.len()).collect();
+        if self.shuffle {
+            let mut lots = Lots::new(self.seed, &[ORDER, self.epoch]);
+            if self.balanced {
+                order = balanced(split, &mut lots);
+            }
+            lots.shuffle(&mut order);
+        }
+        order
+    }
+
+    /// How many batches so many images make.
+    pub fn batches(&self, images: usize) -> usize {
+        let batch = self.batch.max(1);
+        if self.drop_last { images / batch } else { images.div_ceil(batch) }
+    }
+}
+
 /// Images with their labels, ready for the network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
@@ -150,15 +172,8 @@ impl Loader {
     pub fn new(split: Arc<Split>, preprocessing: Preprocessing, options: LoaderOptions) -> Self {
         let batch = options.batch.max(1);
         let ahead = options.ahead.max(1);
-        let mut order: Vec<usize> = (0..split.len()).collect();
-        if options.shuffle {
-            let mut lots = Lots::new(options.seed, &[ORDER, options.epoch]);
-            if options.balanced {
-                order = balanced(&split, &mut lots);
-            }
-            lots.shuffle(&mut order);
-        }
-        let batches = if options.drop_last { order.len() / batch } else { order.len().div_ceil(batch) };
+        let order = options.order(&split);
+        let batches = options.batches(order.len());
         let next = options.first_batch.min(batches);
         // Room for every piece that can be under way, so that neither side ever waits to hand one over.
         let room = (ahead + 1) * batch.div_ceil(PIECE);

@@ -153,6 +153,13 @@ impl Tensors {
         Ok(())
     }
 
+    /// Moves the values of the tensor of this full name out, and leaves it empty.
+    pub fn take(&mut self, name: &str) -> Option<Vec<f32>> {
+        let place = self.layout.specs.iter().position(|(n, _)| n == name)?;
+        self.stamp = Stamp::fresh();
+        Some(std::mem::take(&mut self.values[place]))
+    }
+
     /// Bytes of the values.
     pub fn bytes(&self) -> usize {
         4 * self.values.iter().map(Vec::len).sum::<usize>()

@@ -73,9 +73,11 @@ const NEXT: &str = "next.safetensors";
 /// Tensors' names begin with what they are.
 const PARAMETERS: &str = "parameters/";
 const AVERAGE: &str = "average/";
+const FROZEN: &str = "frozen/";
 
 impl Checkpoint {
-    /// Writes the newest checkpoint into `folder`, and keeps the one that was the newest.
+    /// Writes the newest checkpoint into `folder`, and keeps the one that was the newest. `frozen` are the values of a frozen
+    /// part that do not stay as they came: statistics are gathered.
     ///
     /// # Errors
     /// If it cannot be written; those that were there stay.
@@ -85,6 +87,7 @@ impl Checkpoint {
         parameters: &Parameters,
         optimizer: &Optimizer,
         average: Option<&Parameters>,
+        frozen: Option<&Parameters>,
     ) -> Result<(), TrainError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
@@ -94,7 +97,8 @@ impl Checkpoint {
         let description = serde_json::to_value(progress)
             .map_err(|e| TrainError::File { path: folder.to_path_buf(), source: std::io::Error::other(e) })?;
         let average = average.map(|average| (AVERAGE, average));
-        let kinds = [(PARAMETERS, parameters)].into_iter().chain(optimizer.state()).chain(average);
+        let frozen = frozen.map(|frozen| (FROZEN, frozen));
+        let kinds = [(PARAMETERS, parameters)].into_iter().chain(optimizer.state()).chain(average).chain(frozen);
         let named: Vec<(String, &[usize], &[f32])> = kinds
             .flat_map(|(kind, tensors)| tensors.iter().map(move |(name, spec, values)| (kind, name, spec, values)))
             .filter(|(.., values)| !values.is_empty())
@@ -164,6 +168,14 @@ impl Checkpoint {
         self.fill(AVERAGE, average)
     }
 
+    /// Gives a frozen part its values back.
+    ///
+    /// # Errors
+    /// If there are none, or they are another network's.
+    pub fn restore_frozen(&self, frozen: &mut Parameters) -> Result<(), TrainError> {
+        self.fill(FROZEN, frozen)
+    }
+
     fn fill(&self, kind: &str, tensors: &mut Tensors) -> Result<(), TrainError> {
         for (name, spec, values) in tensors.iter_mut().filter(|(.., values)| !values.is_empty()) {
             let found = self.file.tensors.get(&format!("{kind}{name}"));
@@ -198,7 +210,7 @@ mod tests {
 
     fn write(folder: &Path, steps: u64, p: &Parameters, o: &Optimizer) {
         let progress = Progress { steps, updates: 2, tally: Tally::default(), ..Progress::default() };
-        Checkpoint::write(folder, &progress, p, o, None).unwrap();
+        Checkpoint::write(folder, &progress, p, o, None, None).unwrap();
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Running a trained network: logits of images, and its score on a part of a data set.
 
+use crate::transfer::{Backbone, Feed};
 use crate::{Confusion, Model, Predictions, Reading, Score, Tally, TrainError};
 use std::sync::Arc;
-use striate_data::{Batch, LeftOut, Loader, LoaderOptions, Preprocessing, Split};
+use striate_data::{Batch, LeftOut, LoaderOptions, Preprocessing, Split};
 use striate_engine::{Parameters, Precision, Request, Session};
 use striate_graph::Graph;
 use striate_kernels::{Cpu, Targets, cross_entropy};
@@ -80,7 +81,8 @@ impl Evaluator {
         options: &LoaderOptions,
         progress: impl FnMut(usize) -> bool,
     ) -> Result<Evaluation, TrainError> {
-        self.walk(p, split, preprocessing, options, progress, |_, _, _| {})
+        let (feed, views) = (self.feed(split, preprocessing, options), options.views.count());
+        self.walk(p, (feed, None, views), progress, |_, _, _| {})
     }
 
     /// The score as of [`Evaluator::score`], and what the network made of each image. `hear` is told every batch with its
@@ -103,30 +105,46 @@ impl Evaluator {
             predictions.add(logits, &batch.labels, &batch.indices);
             hear(batch, views);
         };
-        let evaluation = self.walk(p, split, preprocessing, options, progress, gather)?;
+        let (feed, views) = (self.feed(split, preprocessing, options), options.views.count());
+        let evaluation = self.walk(p, (feed, None, views), progress, gather)?;
         Ok((evaluation, predictions))
+    }
+
+    /// The score of what comes behind a frozen part, which makes features of images, or has made them.
+    pub(crate) fn score_behind(
+        &mut self,
+        p: &Parameters,
+        feed: Feed,
+        backbone: Option<&mut Backbone>,
+        progress: impl FnMut(usize) -> bool,
+    ) -> Result<Evaluation, TrainError> {
+        self.walk(p, (feed, backbone, 1), progress, |_, _, _| {})
+    }
+
+    /// Images in order, of which as many come at a time as can be seen from all sides at once.
+    fn feed(&self, split: &Arc<Split>, preprocessing: &Preprocessing, options: &LoaderOptions) -> Feed {
+        let batch = (self.batch / options.views.count()).max(1);
+        let options = LoaderOptions { batch, shuffle: false, augment: None, ..options.clone() };
+        Feed::new(None, split, preprocessing, options)
     }
 
     /// Takes a part through the network; `hear` is told every batch with its logits, an image a row, and those of all views.
     fn walk(
         &mut self,
         p: &Parameters,
-        split: &Arc<Split>,
-        preprocessing: &Preprocessing,
-        options: &LoaderOptions,
+        (mut feed, mut backbone, views): (Feed, Option<&mut Backbone>, usize),
         mut progress: impl FnMut(usize) -> bool,
         mut hear: impl FnMut(&Batch, &[f32], &[f32]),
     ) -> Result<Evaluation, TrainError> {
         let classes = self.session.graph().output().shape.len();
         let (mut tally, mut confusion, mut failed) = (Tally::default(), Confusion::new(classes), Vec::new());
-        let views = options.views.count();
-        let batch = (self.batch / views).max(1);
-        let options = LoaderOptions { batch, shuffle: false, augment: None, ..options.clone() };
         let mut averaged = Vec::new();
-        let mut loader = Loader::new(split.clone(), preprocessing.clone(), options);
-        while let Some(mut batch) = loader.next() {
+        while let Some(mut batch) = feed.next() {
             failed.append(&mut batch.failed);
             if !batch.is_empty() {
+                if let Some(backbone) = backbone.as_mut().filter(|_| !feed.is_kept()) {
+                    backbone.take(&mut batch, false)?;
+                }
                 let count = (batch.len() * views, self.batch);
                 let seen = forward(&mut self.session, &mut self.gathered, p, &batch.images, count)?;
                 let logits: &[f32] = if views == 1 {
@@ -145,7 +163,7 @@ impl Evaluator {
                 hear(&batch, logits, seen);
             }
             let go_on = progress(tally.images());
-            loader.recycle(batch);
+            feed.recycle(batch);
             if !go_on {
                 break;
             }

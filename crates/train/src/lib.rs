@@ -27,6 +27,7 @@ mod schedule;
 mod stepper;
 mod tensorboard;
 mod trainer;
+pub mod transfer;
 
 pub use average::Average;
 pub use checkpoint::{Checkpoint, Progress};

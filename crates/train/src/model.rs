@@ -1,5 +1,6 @@
 //! A trained network with all that it takes to use it: graph, parameters, classes, preprocessing, and how it came to be.
 
+use crate::transfer::Tuned;
 use crate::{Calibrated, Reading, Score, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use striate_data::Preprocessing;
 use striate_engine::{Parameters, Precision, Tensors};
-use striate_graph::Graph;
+use striate_graph::{Graph, ParamSpec};
 use striate_weights::{ModelFile, TensorRef, write_model};
 
 /// A network ready to be used.
@@ -72,6 +73,9 @@ pub struct Trained {
     /// unfinished epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
+    /// What was tuned, of a network that began with another's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<Tuned>,
 }
 
 impl Card {
@@ -80,11 +84,21 @@ impl Card {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, graph: &Graph, parameters: &Parameters, path: &Path) -> Result<(), TrainError> {
+        self.write_tensors(graph, parameters.iter(), path)
+    }
+
+    /// The same of values that lie in parts: full names, specifications, values.
+    pub(crate) fn write_tensors<'t>(
+        &self,
+        graph: &Graph,
+        parameters: impl Iterator<Item = (&'t str, &'t ParamSpec, &'t [f32])>,
+        path: &Path,
+    ) -> Result<(), TrainError> {
         let details = match serde_json::to_value(self) {
             Ok(Value::Object(details)) => details,
             other => return Err(contradiction(path, format!("its description has no JSON form: {other:?}"))),
         };
-        let tensors = parameters.iter().map(|(name, spec, values)| TensorRef { name, shape: &spec.shape, values });
+        let tensors = parameters.map(|(name, spec, values)| TensorRef { name, shape: &spec.shape, values });
         Ok(write_model(path, graph, &details, tensors)?)
     }
 }

@@ -1,6 +1,7 @@
 //! The memory that a training run takes, told before it begins, and how a step is made to fit where that is more than may be
 //! had: first what is cheap is computed again instead of being kept, then the batch is halved into micro-batches.
 
+use crate::transfer::{Backbone, FrozenNorm};
 use crate::{Rule, Stepper, TrainError};
 use serde::Serialize;
 use striate_engine::{Memory, Precision, Request};
@@ -37,6 +38,10 @@ pub struct Need {
     pub batches: usize,
     /// Pictures being decoded.
     pub pictures: usize,
+    /// The frozen part of a network: its values and a forward pass.
+    pub frozen: usize,
+    /// Features of images that are kept, and those of a batch.
+    pub features: usize,
 }
 
 /// A training run, as far as its memory is concerned.
@@ -66,6 +71,10 @@ pub struct Demand<'a> {
     pub pictures: usize,
     /// What the process has before the run.
     pub program: usize,
+    /// The frozen part before the network, which makes the features that this takes as its images.
+    pub frozen: Option<(&'a Graph, FrozenNorm)>,
+    /// Bytes of the features that are kept.
+    pub kept: usize,
 }
 
 /// What was chosen for a run.
@@ -93,7 +102,7 @@ impl Need {
     /// All of it.
     pub fn total(&self) -> usize {
         let beside = self.program + self.parameters + self.gradients + self.average + self.optimizer;
-        beside + self.step + self.scoring + self.batches + self.pictures
+        beside + self.step + self.scoring + self.batches + self.pictures + self.frozen + self.features
     }
 }
 
@@ -119,6 +128,12 @@ impl Demand<'_> {
         let request = self.request(economy);
         let scoring = Request { precision: self.precision, ..Request::predict(request.batch) };
         let scoring = if self.scores { Memory::of(self.graph, &scoring)?.total() } else { 0 };
+        let images = self.frozen.map_or(self.graph, |(frozen, _)| frozen).input().shape.len();
+        let mut frozen = 0;
+        if let Some((graph, norm)) = self.frozen {
+            frozen = Backbone::need(graph, request.batch, self.precision, norm)?;
+        }
+        let batch = if self.frozen.is_some() { 4 * self.batch * self.graph.input().shape.len() } else { 0 };
         Ok(Need {
             program: self.program,
             parameters: trained + 4 * self.graph.statistic_count(),
@@ -127,8 +142,10 @@ impl Demand<'_> {
             optimizer: self.rule.states() * trained,
             step: Memory::of(self.graph, &request)?.total(),
             scoring,
-            batches: 4 * self.batches * self.batch * self.graph.input().shape.len(),
+            batches: 4 * self.batches * self.batch * images,
             pictures: self.pictures,
+            frozen,
+            features: self.kept + batch,
         })
     }
 
@@ -181,6 +198,8 @@ mod tests {
             batches: 3,
             pictures: 1000,
             program: 5000,
+            frozen: None,
+            kept: 0,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use striate_engine::{Handed, Parameters, Tensors};
-use striate_graph::ParamSpec;
+use striate_graph::{Graph, ParamSpec};
 use striate_kernels::{AdamW, Cpu, Sgd, adamw, sgd};
 
 /// An optimiser's rule and its constants.
@@ -71,13 +71,35 @@ pub struct Optimizer {
     /// The mean of squared gradients; unused by SGD.
     second: Option<Tensors>,
     step: u32,
+    /// What the learning rate is multiplied by, for each node and for each tensor; empty: 1.
+    rates: Vec<f64>,
+    tensor_rates: Vec<f64>,
 }
 
 impl Optimizer {
     /// A fresh optimiser.
     pub fn new(rule: Rule, parameters: &Parameters) -> Optimizer {
         let second = matches!(rule, Rule::AdamW { .. }).then(|| parameters.zeros_like(true));
-        Optimizer { rule, first: parameters.zeros_like(true), second, step: 0 }
+        let (rates, tensor_rates) = (Vec::new(), Vec::new());
+        Optimizer { rule, first: parameters.zeros_like(true), second, step: 0, rates, tensor_rates }
+    }
+
+    /// From now on multiplies the learning rate of each node of the network by its own factor.
+    pub fn set_rates(&mut self, graph: &Graph, rates: Vec<f64>) {
+        let each = graph.nodes().iter().zip(&rates).flat_map(|(node, rate)| node.params.iter().map(move |_| *rate));
+        self.tensor_rates = each.collect();
+        self.rates = rates;
+    }
+
+    /// Takes over what another optimiser remembers of the tensors that both know by name, and its steps.
+    pub fn adopt(&mut self, other: &Optimizer) {
+        for ((_, own), (_, others)) in self.state_mut(other.step).zip(other.state()) {
+            for (name, _, values) in own.iter_mut() {
+                if let Some(remembered) = others.get(name).filter(|r| r.len() == values.len()) {
+                    values.copy_from_slice(remembered);
+                }
+            }
+        }
     }
 
     /// Steps taken.
@@ -103,11 +125,12 @@ impl Optimizer {
     /// Changes the parameters by one step against the gradients.
     pub fn step(&mut self, cpu: &Cpu, parameters: &mut Parameters, gradients: &Tensors, lr: f64) {
         self.begin();
-        let turn = Turn { cpu, rule: self.rule, step: self.step, lr };
+        let Optimizer { rule, step, ref tensor_rates, .. } = *self;
         let mut second = self.second.as_mut().map(Tensors::iter_mut);
-        for (((_, spec, w), (_, _, g)), (_, _, first)) in
-            parameters.iter_mut().zip(gradients.iter()).zip(self.first.iter_mut())
+        for (i, (((_, spec, w), (_, _, g)), (_, _, first))) in
+            parameters.iter_mut().zip(gradients.iter()).zip(self.first.iter_mut()).enumerate()
         {
+            let turn = Turn { cpu, rule, step, lr: lr * tensor_rates.get(i).unwrap_or(&1.0) };
             let second = second.as_mut().and_then(Iterator::next);
             if spec.trainable {
                 turn.change(spec, w, g, first, second.map(|(_, _, values)| values));
@@ -125,6 +148,7 @@ impl Optimizer {
     pub fn change(&mut self, cpu: &Cpu, handed: Handed<'_>, lr: f64) {
         let Handed { node, index, spec, first: at, values, gradient } = handed;
         let range = at..at + gradient.len();
+        let lr = lr * self.rates.get(node.index()).unwrap_or(&1.0);
         let turn = Turn { cpu, rule: self.rule, step: self.step, lr };
         let first = &mut self.first.of_mut(node)[index][range.clone()];
         let second = self.second.as_mut().map(|tensors| &mut tensors.of_mut(node)[index][range]);

@@ -3,19 +3,26 @@
 //! The defaults: small grey images (digits, letters) train LeNet-5, everything else a residual network; networks with batch
 //! normalisation are trained by SGD, others by AdamW. The batch shrinks with the data, so that an epoch has steps enough, and the epochs grow, so that the run has.
 
+mod basis;
+
 use crate::class_weights::class_weights;
+use crate::transfer::{Origin, Start, Transfer, Tune};
 use crate::{Curve, Economy, Emphasis, PrecisionWish, Rule, TrainError};
+use basis::{Basis, basis};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use striate_data::{Augment, DataSet, Fit, Limits, Preprocessing, SourceKind, Subject, mean_std};
+use std::sync::Arc;
+use striate_data::{Augment, DataSet, Limits, Preprocessing, Subject, mean_std};
 use striate_graph::{AnyLayer, Graph, Shape};
-use striate_zoo::{Architecture, Options, PaddingRule, Shortcut, find};
+use striate_zoo::{Options, PaddingRule, Shortcut};
 
 /// What the user asked for; `None` is left to the recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes {
     /// The architecture.
     pub model: Option<String>,
+    /// The trained network to begin with, instead of an architecture.
+    pub origin: Option<Origin>,
     /// Passes over the training images.
     pub epochs: Option<u32>,
     /// Images a step.
@@ -165,6 +172,9 @@ pub struct Config {
     pub preprocessing: Preprocessing,
     /// Random changes to training images.
     pub augment: Augment,
+    /// What the run begins with, where that is a trained network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
 }
 
 fn one() -> usize {
@@ -195,13 +205,13 @@ impl Config {
         let typical = data.typical;
         let small = typical.width.max(typical.height) <= SMALL;
         let drawing = small && typical.channels == 1;
-        let architecture = find(wishes.model.as_deref().unwrap_or(if drawing { "lenet5" } else { "resnet20" }))?;
-        let preprocessing = preprocessing(data, wishes, architecture)?;
-        let (input, classes) = (Some(input(&preprocessing)), Some(data.classes.len()));
-        let graph = architecture.build(&Options { input, classes, resolution: None, ..wishes.variant })?;
+        let default = if drawing { "lenet5" } else { "resnet20" };
+        let Basis { model, preprocessing, graph, transfer } = basis(data, wishes, default)?;
+        let tune = transfer.as_ref().map(|t| &t.tune);
 
         let normalised = graph.nodes().iter().any(|n| matches!(n.layer, AnyLayer::BatchNorm(_)));
-        let optimizer = wishes.optimizer.as_deref().unwrap_or(if normalised { "sgd" } else { "adamw" });
+        let optimizer =
+            wishes.optimizer.as_deref().unwrap_or(if normalised && tune.is_none() { "sgd" } else { "adamw" });
         let mut optimizer = named(Rule::named, Rule::NAMES, "optimiser", optimizer)?;
         if let Some(decay) = wishes.weight_decay {
             *optimizer.weight_decay_mut() = positive("--weight-decay", decay, true)?;
@@ -223,23 +233,26 @@ impl Config {
         if let Some(name) =
             wishes.no_decay.iter().find(|name| graph.clone().spare_from_decay(|n| n.contains(*name)) == 0)
         {
-            let why = format!("--no-decay: no parameter's name of {} holds `{name}`", architecture.name);
+            let why = format!("--no-decay: no parameter's name of {model} holds `{name}`");
             return Err(TrainError::Setting(why));
         }
         let rate = match optimizer {
+            // What was learnt before would be lost at the rates that learning from nothing takes.
+            Rule::AdamW { .. } if tune.is_some_and(|tune| *tune != Tune::Head) => 1e-3,
+            Rule::Sgd { .. } if tune.is_some() => 0.01 * batch.min(128) as f64 / 128.0,
             Rule::AdamW { .. } => 3e-3,
             // He et al. 2015 take 0.1 for 128 images; fewer make a noisier gradient (Goyal et al. 2017, arXiv:1706.02677).
             Rule::Sgd { .. } => 0.1 * batch.min(128) as f64 / 128.0,
         };
-        let epochs = at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images)))?;
+        let epochs = at_least_one("--epochs", wishes.epochs.unwrap_or_else(|| epochs(images, tune)))?;
         let subject = match typical.width.max(typical.height).min(preprocessing.width) {
             _ if drawing => Subject::Drawing,
             LARGE.. => Subject::Photograph,
             _ => Subject::Small,
         };
-        let augment = augment(wishes, subject, preprocessing.width, epochs)?;
+        let augment = augment(wishes, subject, preprocessing.width, epochs, tune)?;
         Ok(Config {
-            model: architecture.name.into(),
+            model,
             data: data.source.clone(),
             fingerprint: data.fingerprint.clone(),
             epochs,
@@ -272,14 +285,18 @@ impl Config {
             schedule,
             preprocessing,
             augment,
+            transfer,
         })
     }
 
-    /// Sets the preprocessing's mean and deviation to those of the training images.
+    /// Sets the preprocessing's mean and deviation to those of the training images; a trained network keeps its own.
     ///
     /// # Errors
     /// If no image can be read.
     pub fn measure(&mut self, data: &DataSet, limits: Limits, workers: usize) -> Result<(), TrainError> {
+        if self.transfer.is_some() {
+            return Ok(());
+        }
         let (mean, std) = mean_std(&data.train, &self.preprocessing, SAMPLED, &limits, workers)?;
         self.preprocessing = self.preprocessing.clone().normalised_by(mean, std);
         Ok(())
@@ -314,6 +331,9 @@ impl Config {
     /// # Errors
     /// If it cannot be built.
     pub fn graph(&self, classes: usize) -> Result<Graph, TrainError> {
+        if let Some(transfer) = &self.transfer {
+            return Ok(Arc::unwrap_or_clone(Start::read(self, transfer, classes)?.graph));
+        }
         let mut graph = striate_zoo::build(&self.model, &self.options(classes))?;
         if !self.no_decay.is_empty() {
             graph.spare_from_decay(|name| self.no_decay.iter().any(|piece| name.contains(piece)));
@@ -360,42 +380,21 @@ fn input(p: &Preprocessing) -> Shape {
     Shape::new(p.height as usize, p.width as usize, p.channels as usize)
 }
 
-fn preprocessing(data: &DataSet, wishes: &Wishes, a: &Architecture) -> Result<Preprocessing, TrainError> {
-    let largest = data.typical.width.max(data.typical.height);
-    // A network for small images can take larger ones, within reason, where there is more to see.
-    let published = a.input.h as u32;
-    let default = if largest > SMALL && published <= SMALL { 2 * published } else { published };
-    let size = wishes.image_size.unwrap_or(default);
-    if size == 0 || size > Preprocessing::LARGEST_SIDE {
-        return Err(TrainError::Setting(format!("--imgsz must be 1 to {}, not {size}", Preprocessing::LARGEST_SIDE)));
-    }
-    let crop = Fit::Crop { resize_to: size + size / 8 };
-    let rules = [
-        ("stretch", Fit::Stretch),
-        ("crop", crop),
-        ("pad", Fit::Pad),
-        ("letterbox", Fit::Letterbox),
-        ("ink", Fit::Ink { detail: 0 }),
-    ];
-    let fit = match (&wishes.fit, data.kind) {
-        (Some(name), _) => {
-            let by_name = |name: &str| rules.iter().find(|(n, _)| *n == name).map(|(_, fit)| *fit);
-            named(by_name, &rules.map(|(n, _)| n), "fit", name)?
-        }
-        // The built-in digits are 8×8, and 10×10 with the margin that this rule leaves around them.
-        (None, SourceKind::Digits) => Fit::Ink { detail: 10 },
-        // MNIST's 28×28 digits in LeNet's 32×32 input, as LeCun had them.
-        _ if largest <= size && largest * 4 >= size * 3 => Fit::Pad,
-        _ if largest <= SMALL => Fit::Stretch,
-        _ => crop,
-    };
-    Ok(Preprocessing::new(size, size, data.typical.channels, fit))
-}
-
 /// Unless another is asked for, the standard list for what the pictures show, or the light one where photographs are seen
-/// only a few times: too little of them would be.
-fn augment(wishes: &Wishes, subject: Subject, width: u32, epochs: u32) -> Result<Augment, TrainError> {
-    let default = if subject == Subject::Photograph && epochs < FEW_EPOCHS { "light" } else { "standard" };
+/// only a few times: too little of them would be. The features of a head that is trained alone are computed
+/// once where images stay as they are, and so they do.
+fn augment(
+    wishes: &Wishes,
+    subject: Subject,
+    width: u32,
+    epochs: u32,
+    tune: Option<&Tune>,
+) -> Result<Augment, TrainError> {
+    let default = match tune {
+        Some(Tune::Head) => "none",
+        _ if subject == Subject::Photograph && epochs < FEW_EPOCHS => "light",
+        _ => "standard",
+    };
     let list = wishes.augment.as_deref().unwrap_or(default);
     let mut augment =
         Augment::parse(list, subject, width).map_err(|e| TrainError::Setting(format!("--augment: {e}")))?;
@@ -408,9 +407,15 @@ fn augment(wishes: &Wishes, subject: Subject, width: u32, epochs: u32) -> Result
     Ok(augment)
 }
 
-/// About 1.2 million images seen, but 10 epochs at least and 100 at most.
-fn epochs(images: usize) -> u32 {
-    (1_200_000 / images.max(1)).clamp(10, 100) as u32
+/// About 1.2 million images seen, but 10 epochs at least and 100 at most; a tenth of that for a trained network, where a head
+/// alone is soon trained.
+fn epochs(images: usize, tune: Option<&Tune>) -> u32 {
+    let of = |seen: usize, least, most| (seen / images.max(1)).clamp(least, most) as u32;
+    match tune {
+        None => of(1_200_000, 10, 100),
+        Some(Tune::Head) => of(120_000, 10, 50),
+        Some(_) => of(120_000, 5, 30),
+    }
 }
 
 /// A power of two between 16 and 128 that leaves some thirty steps an epoch.
@@ -450,7 +455,7 @@ fn at_least_one<T: PartialOrd + From<u8> + std::fmt::Display>(option: &str, valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use striate_data::{OpenOptions, Silent, Typical};
+    use striate_data::{Fit, OpenOptions, Silent, SourceKind, Typical};
 
     fn choose(wishes: &Wishes) -> Result<Config, TrainError> {
         let data = DataSet::open("digits", &OpenOptions::default(), &Silent).unwrap();

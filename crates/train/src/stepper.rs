@@ -121,6 +121,11 @@ impl Stepper {
         &self.optimizer
     }
 
+    /// The optimiser, to be changed.
+    pub(crate) fn optimizer_mut(&mut self) -> &mut Optimizer {
+        &mut self.optimizer
+    }
+
     /// Takes parameters and optimiser back to a checkpoint.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! The training loop: epochs of steps, a score on the held-out images after each, weights and metrics on disk.
 
+mod tuning;
+
+use crate::transfer::{Backbone, Feed, Start};
 use crate::{
     Average, Card, Checkpoint, Config, Curve, Decision, Emphasis, EpochRow, Evaluator, MicroBatches, PrecisionWish,
     Progress, RunDir, Schedule, Score, Stepper, Tally, TrainError, Trained, choose_precision, precision_name,
@@ -8,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use striate_data::{Batch, DataSet, LeftOut, Loader, LoaderOptions};
+use striate_data::{Batch, DataSet, LeftOut, LoaderOptions};
 use striate_engine::{Parameters, Precision, Request, Scheme};
 use striate_graph::Graph;
 use striate_kernels::{Cpu, hash};
+use tuning::{Tuning, micro_batches};
 
 /// All that a run needs.
 pub struct Job<'a> {
@@ -64,6 +68,8 @@ pub trait Watch {
     fn left_out(&mut self, files: &[LeftOut]);
     /// Something happened that the user should know of.
     fn note(&mut self, what: &str);
+    /// So many images' features of all that are to be kept are computed.
+    fn features(&mut self, _done: usize, _images: usize) {}
     /// It was decided what to compute in: at the start, and again when bf16 was checked.
     fn precision(&mut self, _decision: &Decision) {}
 }
@@ -130,6 +136,8 @@ struct Trainer<'a> {
     /// What is scored and written in place of the parameters, where an average of them is.
     average: Option<Average>,
     emphasis: Emphasis,
+    /// What is frozen of the network, where not all of it is tuned from the first.
+    tuning: Option<Tuning>,
     precision: Precision,
     schedule: Schedule,
     evaluator: Evaluator,
@@ -146,8 +154,6 @@ impl<'a> Trainer<'a> {
         if data.train.is_empty() {
             return Err(TrainError::Setting(format!("{} has no image to train on", data.name)));
         }
-        let graph = Arc::new(config.graph(data.classes.len())?);
-        let parameters = Parameters::init(&graph, Scheme::for_graph(&graph), config.seed);
         let batch = config.batch.min(data.train.len());
         let steps_per_epoch = (data.train.len() / batch + usize::from(keeps_rest(data.train.len(), batch))) as u64;
         let schedule = Schedule {
@@ -160,18 +166,24 @@ impl<'a> Trainer<'a> {
         let decision = config.precision.first(job.fast_in_bf16, !data.val.is_empty());
         watch.precision(&decision);
         let (precision, most) = (decision.precision, config.economy().images(batch));
-        let request = request(config, &graph, most, precision);
-        let evaluator = Evaluator::keeping(graph.clone(), job.cpu.clone(), most, precision)?;
-        let stepper = Stepper::planned(graph, job.cpu.clone(), parameters, config.optimizer, &request)?;
-        let mut micro = MicroBatches::new(stepper, batch, most)?;
-        if let Some(norm) = config.clip_norm {
-            micro.clip_gradients(norm);
-        }
+        let (tuning, graph, parameters) = if let Some(transfer) = &config.transfer {
+            let start = Start::read(config, transfer, data.classes.len())?;
+            let (mut tuning, values) = Tuning::new(start, transfer)?;
+            let (graph, values) = tuning.part(job, values, (most, precision))?;
+            (Some(tuning), graph, values)
+        } else {
+            let graph = Arc::new(config.graph(data.classes.len())?);
+            let parameters = Parameters::init(&graph, Scheme::for_graph(&graph), config.seed);
+            (None, graph, parameters)
+        };
+        let micro = micro_batches(job, tuning.as_ref(), &graph, parameters, (most, precision))?;
+        let evaluator = Evaluator::keeping(graph, job.cpu.clone(), most, precision)?;
         Ok(Trainer {
             evaluator,
             average: config.ema.map(|decay| Average::new(decay, micro.parameters())),
             emphasis: config.emphasis(),
             micro,
+            tuning,
             precision,
             job,
             schedule,
@@ -183,6 +195,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        self.restore_stage(checkpoint)?;
         self.micro.stepper_mut().restore(checkpoint)?;
         if let Some(average) = &mut self.average {
             checkpoint.restore_average(average.parameters_mut())?;
@@ -208,7 +221,9 @@ impl<'a> Trainer<'a> {
         self.progress.updates = stepper.optimizer().steps();
         let progress = Progress { seconds: self.seconds(), ..self.progress.clone() };
         let average = self.average.as_ref().map(Average::parameters);
-        Checkpoint::write(&run.checkpoints(), &progress, stepper.parameters(), stepper.optimizer(), average)?;
+        let backbone = self.tuning.as_ref().and_then(|tuning| tuning.backbone.as_ref()).filter(|b| !b.rests());
+        let frozen = backbone.map(Backbone::parameters);
+        Checkpoint::write(&run.checkpoints(), &progress, stepper.parameters(), stepper.optimizer(), average, frozen)?;
         self.kept = Instant::now();
         Ok(())
     }
@@ -280,6 +295,7 @@ impl<'a> Trainer<'a> {
         watch.epoch(&row, is_best);
         self.progress.rows.push(row);
         (self.progress.epoch, self.progress.batches, self.progress.tally) = (epoch + 1, 0, Tally::default());
+        self.advance(watch)?;
         self.keep(run)?;
         Ok(true)
     }
@@ -294,11 +310,15 @@ impl<'a> Trainer<'a> {
 
     /// The steps that are left of the epoch: images per second; `None` if they were stopped.
     fn steps(&mut self, run: &RunDir, watch: &mut dyn Watch) -> Result<Option<f64>, TrainError> {
+        if !self.keep_features(watch)? {
+            return Ok(None);
+        }
         let (begun, before, epoch) = (Instant::now(), self.progress.tally.images(), self.progress.epoch);
-        let data = self.job.data.train.clone();
-        let mut loader = Loader::new(data, self.job.config.preprocessing.clone(), self.options(epoch));
+        let kept = self.tuning.as_ref().and_then(|tuning| tuning.train.as_ref());
+        let (split, preprocessing) = (&self.job.data.train, &self.job.config.preprocessing);
+        let mut feed = Feed::new(kept, split, preprocessing, self.options(epoch));
         let speed = |images: usize| (images - before) as f64 / begun.elapsed().as_secs_f64();
-        while let Some(batch) = loader.next() {
+        while let Some(mut batch) = feed.next() {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
@@ -308,6 +328,10 @@ impl<'a> Trainer<'a> {
             let learning_rate = self.rate(self.progress.steps);
             if !batch.is_empty() {
                 let seed = hash(self.job.config.seed, self.progress.steps);
+                let backbone = self.tuning.as_mut().and_then(|tuning| tuning.backbone.as_mut());
+                if let Some(backbone) = backbone.filter(|_| !feed.is_kept()) {
+                    backbone.take(&mut batch, true)?;
+                }
                 let targets = self.emphasis.targets(&batch);
                 let (loss, logits) = self.micro.step(&batch.images, targets, learning_rate, seed)?;
                 let _ = self.progress.tally.add(logits, batch.heavier(), loss);
@@ -330,7 +354,7 @@ impl<'a> Trainer<'a> {
                 learning_rate,
                 seconds_left: self.seconds() / done as f64 * (total - done) as f64,
             });
-            loader.recycle(batch);
+            feed.recycle(batch);
             if self.kept.elapsed() >= self.job.checkpoint_every {
                 // A full disk now may have room at the end of the epoch; the last checkpoint is still there.
                 if let Err(e) = self.keep(run) {
@@ -369,7 +393,7 @@ impl<'a> Trainer<'a> {
 
     /// The score on the held-out images; `None` without any, or if it was stopped.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Score>, TrainError> {
-        score(self.job, &mut self.evaluator, scored(self.average.as_ref(), &self.micro), watch)
+        score(self.job, &mut self.evaluator, scored(self.average.as_ref(), &self.micro), self.tuning.as_mut(), watch)
     }
 
     /// Where bf16 is to be checked: scores the held-out images in f32 too, and goes on in f32 if bf16 scored worse. Returns the
@@ -378,12 +402,19 @@ impl<'a> Trainer<'a> {
         let (config, checked) = (self.job.config, self.precision == Precision::Bf16);
         let Some(half) = val.filter(|_| checked && config.precision == PrecisionWish::Auto) else { return Ok(val) };
         let mut full = self.evaluate_in_full()?;
-        let Some(exact) = score(self.job, &mut full, scored(self.average.as_ref(), &self.micro), watch)? else {
+        if let Some(tuning) = &mut self.tuning {
+            tuning.compute_in(Precision::F32)?;
+        }
+        let parameters = scored(self.average.as_ref(), &self.micro);
+        let Some(exact) = score(self.job, &mut full, parameters, self.tuning.as_mut(), watch)? else {
             return Ok(None);
         };
         let decision = choose_precision(self.job.fast_in_bf16, Some([exact, half]));
         watch.precision(&decision);
         if decision.precision == Precision::Bf16 {
+            if let Some(tuning) = &mut self.tuning {
+                tuning.compute_in(Precision::Bf16)?;
+            }
             return Ok(Some(half));
         }
         self.go_on_in_full(full)?;
@@ -398,6 +429,9 @@ impl<'a> Trainer<'a> {
     fn go_on_in_full(&mut self, evaluator: Evaluator) -> Result<(), TrainError> {
         let (graph, most) = (self.micro.stepper().graph().clone(), evaluator.batch());
         (self.precision, self.evaluator, self.progress.full_precision) = (Precision::F32, evaluator, true);
+        if let Some(tuning) = &mut self.tuning {
+            tuning.compute_in(Precision::F32)?;
+        }
         self.micro.stepper_mut().replan(&request(self.job.config, &graph, most, Precision::F32))
     }
 
@@ -416,7 +450,13 @@ impl<'a> Trainer<'a> {
     }
 
     fn write(&self, card: &Card, path: &Path) -> Result<(), TrainError> {
-        card.write(self.micro.stepper().graph(), scored(self.average.as_ref(), &self.micro), path)
+        let (graph, tuned) = (self.micro.stepper().graph(), scored(self.average.as_ref(), &self.micro));
+        match &self.tuning {
+            Some(Tuning { whole, backbone: Some(frozen), .. }) => {
+                card.write_tensors(whole, frozen.parameters().iter().chain(tuned.iter()), path)
+            }
+            _ => card.write(graph, tuned, path),
+        }
     }
 
     fn card(&self, epoch: u32, score: Option<Score>) -> Card {
@@ -433,13 +473,14 @@ impl<'a> Trainer<'a> {
             fold: config.fold,
             folds: config.folds,
             score,
+            tuned: self.tuned(),
         };
         Card {
             classes: data.classes.clone(),
             preprocessing: config.preprocessing.clone(),
             trained: Some(trained),
             calibration: None,
-            licence: None,
+            licence: self.tuning.as_ref().and_then(|tuning| tuning.licence.clone()),
             striate: env!("CARGO_PKG_VERSION").into(),
         }
     }
@@ -455,15 +496,19 @@ fn score(
     job: &Job<'_>,
     evaluator: &mut Evaluator,
     parameters: &Parameters,
+    tuning: Option<&mut Tuning>,
     watch: &mut dyn Watch,
 ) -> Result<Option<Score>, TrainError> {
     let Job { data, config, workers, limits, stop, .. } = *job;
     if data.val.is_empty() {
         return Ok(None);
     }
-    let options = LoaderOptions { workers, limits, ..LoaderOptions::default() };
+    let options = LoaderOptions { batch: evaluator.batch(), workers, limits, ..LoaderOptions::default() };
     let go_on = |_| !stop.load(Ordering::Relaxed);
-    let e = evaluator.score(parameters, &data.val, &config.preprocessing, &options, go_on)?;
+    let kept = tuning.as_ref().and_then(|tuning| tuning.val.as_ref());
+    let feed = Feed::new(kept, &data.val, &config.preprocessing, options);
+    let backbone = tuning.and_then(|tuning| tuning.backbone.as_mut());
+    let e = evaluator.score_behind(parameters, feed, backbone, go_on)?;
     if !e.failed.is_empty() {
         watch.left_out(&e.failed);
     }

@@ -77,6 +77,11 @@ impl Augment {
         Self { steps: shift.into_iter().chain(flip.then_some(Step::Flip)).collect(), mix: Mix::default() }
     }
 
+    /// Whether images stay as they are.
+    pub fn is_none(&self) -> bool {
+        self.steps.is_empty() && self.mix.is_off()
+    }
+
     /// Brings the sample with this index to the network's size and channels as in this epoch: through the window drawn for
     /// it, or, without a [`Step::Crop`], by the rule of `preprocessing`.
     ///

@@ -2,6 +2,7 @@
 
 mod data;
 mod kernels;
+mod tune;
 mod work;
 
 use super::memory_args::{Budget, MemoryArgs, program};
@@ -30,6 +31,7 @@ Examples:
   striate bench infer --model resnet18 --explain-plan --algorithm direct
   striate bench train --model resnet50 --batch 32 --memory-limit 2GB
   striate bench data photos/                              whether images come as fast as the network trains
+  striate bench tune --model resnet18                     what freezing a part saves
   striate bench kernels --filter resnet18                 every kernel alone
 
 With --json: one object with images_per_second (batch / median step time, after two warm-up steps), need_mb, the memory \
@@ -41,6 +43,8 @@ pub enum Bench {
     Infer(Args),
     /// Images out of a data set, against the training step that takes them
     Data(data::Args),
+    /// A training step with a frozen part, against the step of the whole network
+    Tune(tune::Args),
     /// Every kernel alone, on the shapes of the zoo's main networks
     Kernels(kernels::Args),
     #[command(hide = true)]
@@ -105,6 +109,7 @@ impl Bench {
             Bench::Infer(args) => ("infer", args),
             Bench::Data(args) => return args.run(),
             Bench::Kernels(args) => return args.run(),
+            Bench::Tune(args) => return args.run(),
             Bench::Golden(args) => return args.run(),
         };
         if args.recompute && mode != "train" {
@@ -206,6 +211,8 @@ impl Args {
             batches: 1,
             pictures: 0,
             program,
+            frozen: None,
+            kept: 0,
         };
         let mut budget = self.memory.choose(&demand)?;
         if self.recompute {

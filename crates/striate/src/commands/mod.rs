@@ -9,6 +9,7 @@ mod data_args;
 mod doctor;
 mod eval;
 mod export;
+mod features;
 mod folds;
 mod golden;
 mod gradients;
@@ -24,6 +25,7 @@ mod runs;
 mod split;
 mod summary;
 mod train;
+mod transfer;
 mod view_args;
 
 use crate::figures::{available_memory, bytes};
@@ -47,10 +49,12 @@ use striate_weights::write_atomic;
 #[allow(clippy::large_enum_variant)] // One value a process.
 pub enum Command {
     Train(train::Args),
+    Transfer(transfer::Args),
     Eval(eval::Args),
     Predict(predict::Args),
     Import(import::Args),
     Export(export::Args),
+    Features(features::Args),
     Calibrate(calibrate::Args),
     Report(report::Args),
     Runs(runs::Args),
@@ -72,10 +76,12 @@ impl Command {
     pub fn run(self) -> Result<ExitCode> {
         match self {
             Command::Train(args) => args.run(),
+            Command::Transfer(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Predict(args) => args.run(),
             Command::Import(args) => args.run(),
             Command::Export(args) => args.run(),
+            Command::Features(args) => args.run(),
             Command::Calibrate(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Runs(args) => args.run(),

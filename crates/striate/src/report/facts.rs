@@ -35,7 +35,7 @@ pub fn sections(page: &mut Page, s: &Subject<'_>) {
 pub fn network(s: &Subject<'_>) -> Vec<(&'static str, String)> {
     let (graph, p) = (&s.model.graph, &s.model.card.preprocessing);
     let kind = if p.channels == 1 { "grey" } else { "colour" };
-    vec![
+    let mut facts = vec![
         ("architecture", graph.name().to_owned()),
         ("parameters", thousands(graph.parameter_count() as u64)),
         ("multiply-adds an image", thousands(graph.multiply_adds())),
@@ -43,7 +43,13 @@ pub fn network(s: &Subject<'_>) -> Vec<(&'static str, String)> {
         ("classes", s.classes().len().to_string()),
         ("file", s.file.display().to_string()),
         ("licence", s.model.card.licence.clone().unwrap_or_else(|| "not stated".into())),
-    ]
+    ];
+    if let Some(t) = s.model.card.trained.as_ref().and_then(|t| t.tuned.as_ref()) {
+        let (some, of) = (thousands(t.parameters as u64), thousands(t.of as u64));
+        facts.push(("began with", t.from.clone()));
+        facts.push(("tuned", format!("{}: {some} of {of} parameters", t.tune)));
+    }
+    facts
 }
 
 /// The data that were trained on, and those that were scored, if they are others.

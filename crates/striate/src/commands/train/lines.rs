@@ -37,6 +37,8 @@ pub(super) struct Lines<'a> {
     pub(super) epochs: u32,
     pub(super) precision: &'a PrecisionArgs,
     pub(super) diary: Diary,
+    /// Images whose features are computed, while they are.
+    pub(super) computed: usize,
 }
 
 impl Watch for Lines<'_> {
@@ -78,6 +80,18 @@ impl Watch for Lines<'_> {
 
     fn note(&mut self, what: &str) {
         self.bar.line(what);
+    }
+
+    fn features(&mut self, done: usize, images: usize) {
+        if self.computed == 0 {
+            self.bar.begin("computing features", images as u64);
+        }
+        self.computed = done;
+        self.bar.at(done as u64, String::new);
+        if done == images {
+            self.bar.end();
+            self.computed = 0;
+        }
     }
 
     fn left_out(&mut self, files: &[LeftOut]) {

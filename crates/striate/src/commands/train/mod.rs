@@ -5,6 +5,7 @@ mod outcome;
 mod plan;
 mod rates;
 mod recipe_args;
+mod tuning;
 
 pub(super) use lines::stop_on_interrupt;
 pub(super) use outcome::Done;
@@ -26,9 +27,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use striate_kernels::Cpu;
 use striate_train::{Config, Job, Wishes, new_folder};
+use tuning::TuningArgs;
 
 /// What a run that goes on has from its configuration.
-const RUN_OPTIONS: [&str; 38] = [
+const RUN_OPTIONS: [&str; 46] = [
     "data",
     "model",
     "batch",
@@ -67,6 +69,14 @@ const RUN_OPTIONS: [&str; 38] = [
     "accumulate",
     "patience",
     "no_decay",
+    "from",
+    "tune",
+    "new_head",
+    "bn",
+    "backbone_lr",
+    "layer_decay",
+    "head_epochs",
+    "unfreeze_every",
 ];
 
 /// Train a network on your images, or on the built-in digits
@@ -108,11 +118,19 @@ Examples:
   striate train photos/ --augment strong --show-augmentation sheet.png
   striate train labels.csv --fold 0
   striate train photos/ --folds 5
+  striate train photos/ --from mobilenet.safetensors                  # its head made anew and trained, the rest frozen
+  striate train photos/ --from resnet18.safetensors --tune last:2     # and the last block
+  striate train photos/ --from resnet18.safetensors --tune all --head-epochs 3 --layer-decay 0.8
   striate train mnist/ --model lenet5 --epochs 12
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
   striate train photos/ --model resnet50 --batch 64 --memory-limit 4GB
   striate train --resume runs/train/resnet20               # where it was stopped, by whatever
   striate train --resume runs/train/resnet20 --epochs 50   # a finished run of 30 gets 20 more
+
+--from begins with a trained network (`striate train` and `striate import` write such files): what is not tuned is frozen, runs \
+forward only, and keeps no activations. Without augmentation its features are computed once, if they fit into a quarter of \
+the memory, and an epoch trains on those. The network's preprocessing is its own; a layer for colours is made one for grey \
+pictures where these are grey. Of networks with residual or inception blocks, last:K counts whole blocks.
 
 The run's folder, runs/train/<name>, holds config.toml, run.json (command, machine, state), metrics.csv, \
 weights/{best,last}.safetensors, checkpoint/ and TensorBoard's event files; and when all epochs are done report.html, \
@@ -137,7 +155,7 @@ pub struct Args {
     #[arg(long, value_name = "S", default_value_t = 300)]
     checkpoint_every: u64,
     /// The architecture (`striate models` lists them) [default: by the size and colour of the images]
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", conflicts_with = "from")]
     model: Option<String>,
     /// Passes over the training images [default: 10 to 100, by their number]
     #[arg(short, long, value_name = "N")]
@@ -208,6 +226,8 @@ pub struct Args {
     #[command(flatten)]
     recipe: RecipeArgs,
     #[command(flatten)]
+    tuning: TuningArgs,
+    #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
     precision: PrecisionArgs,
@@ -222,7 +242,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         if let (Some(file), Some(data)) = (&self.show_augmentation, &self.data) {
             let data = self.data_args.open(data, self.seed, self.data_args.val_share)?;
-            let config = Config::choose(&data, &self.wishes())?;
+            let config = Config::choose(&data, &self.wishes()?)?;
             augmentation::show(&config, &data, self.data_args.limits(), file)?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -250,9 +270,11 @@ impl Args {
         let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
         let sets = whole.folds(count, self.seed, limits, workers, &Bar::new())?;
         describe(&sets[0]);
-        let mut config = Config::choose(&sets[0], &self.wishes())?;
-        Args::announce(&config, &sets[0])?;
-        let budget = self.make_fit(&config, &sets[0], false)?;
+        let mut config = Config::choose(&sets[0], &self.wishes()?)?;
+        let start = self.start(&mut config, &sets[0], false)?;
+        Args::announce(&config, &sets[0], start.as_ref())?;
+        let budget = self.make_fit(&config, &sets[0], start.as_ref(), false)?;
+        drop(start);
         config.save(budget.choice.economy);
         let stop = stop_on_interrupt()?;
         let folder = new_folder(&self.out, self.name.as_deref().unwrap_or(&config.model))?;
@@ -279,16 +301,18 @@ impl Args {
             checkpoint_every: Duration::from_secs(self.checkpoint_every),
         };
         let diary = Diary::begin(run.path(), cpu, self.event_steps)?;
-        let mut watch = Lines { bar: Bar::new(), epochs: config.total_epochs(), precision: &self.precision, diary };
+        let mut watch =
+            Lines { bar: Bar::new(), epochs: config.total_epochs(), precision: &self.precision, diary, computed: 0 };
         let outcome = striate_train::train(&job, &mut run, &mut watch);
         watch.bar.end();
         watch.diary.end(&outcome)?;
         self.finish(outcome?, &job, run, &budget)
     }
 
-    fn wishes(&self) -> Wishes {
+    fn wishes(&self) -> Result<Wishes> {
         let mut wishes = Wishes {
             model: self.model.clone(),
+            origin: self.tuning.origin()?,
             epochs: self.epochs,
             batch: self.batch,
             image_size: self.imgsz,
@@ -312,6 +336,6 @@ impl Args {
             ..Wishes::default()
         };
         self.recipe.add_to(&mut wishes);
-        wishes
+        Ok(wishes)
     }
 }

@@ -1,15 +1,18 @@
 //! What a run is about to do: its data, its configuration, its folder and the memory it may take; for a new run, and for one
 //! that goes on.
 
-use super::Args;
+use super::{Args, tuning};
 use crate::commands::data_args::{HeldOut, describe};
 use crate::commands::memory_args::{Budget, program};
 use crate::figures::thousands;
 use crate::progress::remark;
 use anyhow::Result;
 use std::path::Path;
+use std::sync::Arc;
 use striate_data::{DataSet, LoaderOptions};
-use striate_engine::Precision;
+use striate_engine::{Parameters, Precision};
+use striate_graph::Graph;
+use striate_train::transfer::{FrozenNorm, Start};
 use striate_train::{Checkpoint, Config, Demand, PrecisionWish, Run, RunDir, State};
 
 /// What is about to be done.
@@ -30,14 +33,26 @@ fn batches() -> usize {
 /// A picture takes this many times its pixels while it is decoded, brought to size and changed by lot.
 const COPIES: usize = 3;
 
+/// Features may take this part of the memory that there is.
+const KEPT: usize = 4;
+
+/// The network that is trained.
+fn network(c: &Config, data: &DataSet, start: Option<&Start>) -> Result<Arc<Graph>> {
+    match start {
+        Some(start) => Ok(start.graph.clone()),
+        None => Ok(Arc::new(striate_zoo::build(&c.model, &c.options(data.classes.len()))?)),
+    }
+}
+
 impl Args {
     /// A new run.
     pub(super) fn begin(&self, data: &str) -> Result<Plan> {
         let data = self.data_args.open(data, self.seed, self.data_args.val_share)?;
         describe(&data);
-        let mut config = Config::choose(&data, &self.wishes())?;
-        Args::announce(&config, &data)?;
-        let budget = self.make_fit(&config, &data, false)?;
+        let mut config = Config::choose(&data, &self.wishes()?)?;
+        let start = self.start(&mut config, &data, false)?;
+        Args::announce(&config, &data, start.as_ref())?;
+        let budget = self.make_fit(&config, &data, start.as_ref(), false)?;
         config.save(budget.choice.economy);
         let name = self.name.clone().unwrap_or_else(|| config.model.clone());
         self.begin_run(data, config, budget, &self.out, &name)
@@ -52,7 +67,9 @@ impl Args {
         out: &Path,
         name: &str,
     ) -> Result<Plan> {
-        remark("measuring the images' mean and deviation");
+        if config.transfer.is_none() {
+            remark("measuring the images' mean and deviation");
+        }
         config.measure(&data, self.data_args.limits(), self.data_args.workers())?;
         let run = RunDir::create(out, name)?;
         Ok(Plan { data, config, run, budget, resume: None })
@@ -85,21 +102,37 @@ impl Args {
         if done >= all {
             anyhow::bail!("{}: all {all} epochs are done; --epochs N, above {all}, extends the run", path.display());
         }
-        Args::announce(&config, &data)?;
+        let start = self.start(&mut config, &data, true)?;
+        Args::announce(&config, &data, start.as_ref())?;
         if all > planned {
             remark(&format!(
                 "extended by {} epochs: a cycle of their own, whose learning rate falls from a fifth of the highest, or stays",
                 all - planned
             ));
         }
-        let budget = self.make_fit(&config, &data, true)?;
+        let budget = self.make_fit(&config, &data, start.as_ref(), true)?;
         remark(&format!("goes on in epoch {}, after {} steps", done + 1, thousands(checkpoint.progress.steps)));
         Ok(Plan { data, config, run, budget, resume: Some(checkpoint) })
     }
 
+    /// What a transfer begins with. A new run is told how much of its features it may keep.
+    pub(super) fn start(&self, c: &mut Config, data: &DataSet, goes_on: bool) -> Result<Option<Start>> {
+        let Some(transfer) = &c.transfer else { return Ok(None) };
+        let mut start = Start::read(c, transfer, data.classes.len())?;
+        // The run reads its values itself; here they would count twice.
+        start.parameters = Parameters::zeros(&start.graph);
+        if !goes_on && c.augment.is_none() && transfer.batch_norm == FrozenNorm::Frozen {
+            let had = program();
+            let most = self.memory.limit(had)?.map_or(usize::MAX, |limit| limit.saturating_sub(had) / KEPT);
+            let bytes = start.features(transfer, data.train.len() + data.val.len(), most)?;
+            c.transfer.iter_mut().for_each(|transfer| transfer.kept_features = bytes);
+        }
+        Ok(Some(start))
+    }
+
     /// Says what will be done.
-    pub(super) fn announce(c: &Config, data: &DataSet) -> Result<()> {
-        let graph = striate_zoo::build(&c.model, &c.options(data.classes.len()))?;
+    pub(super) fn announce(c: &Config, data: &DataSet, start: Option<&Start>) -> Result<()> {
+        let graph = network(c, data, start)?;
         let (count, macs) = (thousands(graph.parameter_count() as u64), thousands(graph.multiply_adds()));
         remark(&format!("{}: {count} parameters, {macs} multiply-adds an image, input {}", c.model, c.input()));
         let optimizer = match c.optimizer {
@@ -109,6 +142,9 @@ impl Args {
         let (epochs, batch, lr, seed) = (c.total_epochs(), c.batch, c.learning_rate, c.seed);
         remark(&format!("{epochs} epochs, batch {batch}, {optimizer} at up to {lr}, seed {seed}"));
         remark(&format!("augmentation {}", c.augment));
+        if let (Some(start), Some(transfer)) = (start, &c.transfer) {
+            tuning::announce(start, transfer)?;
+        }
         if !c.augment.mix.is_off() {
             let what = "the training loss is that of both classes, and the accuracy counts the larger share's";
             remark(&format!("images are mixed: {what}"));
@@ -117,8 +153,12 @@ impl Args {
     }
 
     /// What the run takes, and how it is made to fit into memory: as it was before, for one that goes on.
-    pub(super) fn make_fit(&self, c: &Config, data: &DataSet, goes_on: bool) -> Result<Budget> {
-        let graph = striate_zoo::build(&c.model, &c.options(data.classes.len()))?;
+    pub(super) fn make_fit(&self, c: &Config, data: &DataSet, start: Option<&Start>, goes_on: bool) -> Result<Budget> {
+        let (frozen, graph) = match (start, &c.transfer) {
+            (Some(start), Some(transfer)) => start.parts(transfer)?,
+            _ => (None, striate_zoo::build(&c.model, &c.options(data.classes.len()))?),
+        };
+        let norm = c.transfer.as_ref().map(|t| t.batch_norm).unwrap_or_default();
         let picture = data.typical.width as usize * data.typical.height as usize * usize::from(data.typical.channels);
         let demand = Demand {
             graph: &graph,
@@ -134,6 +174,8 @@ impl Args {
             batches: batches(),
             pictures: COPIES * self.data_args.workers() * picture,
             program: program(),
+            frozen: frozen.as_ref().map(|frozen| (frozen, norm)),
+            kept: c.transfer.as_ref().map_or(0, |t| t.kept_features),
         };
         let budget = if goes_on {
             let need = demand.need(c.economy())?;

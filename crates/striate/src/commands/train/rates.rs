@@ -18,8 +18,8 @@ impl Args {
     pub(super) fn find_rate(&self, data: &str, file: &Path, cpu: &Arc<Cpu>) -> Result<ExitCode> {
         let data = self.data_args.open(data, self.seed, self.data_args.val_share)?;
         describe(&data);
-        let mut config = Config::choose(&data, &self.wishes())?;
-        Args::announce(&config, &data)?;
+        let mut config = Config::choose(&data, &self.wishes()?)?;
+        Args::announce(&config, &data, None)?;
         let (limits, workers) = (self.data_args.limits(), self.data_args.workers());
         config.measure(&data, limits, workers)?;
         let bar = Bar::new();
