@@ -39,4 +39,22 @@ impl Picture {
         let (width, height) = fit::largest_within(self.width, self.height, side, side);
         fit::resize(self, width, height)
     }
+
+    /// The picture enlarged, each pixel a square of `times` × `times`.
+    ///
+    /// ```
+    /// let two = striate_data::Picture { width: 2, height: 1, channels: 1, pixels: vec![1, 2] };
+    /// assert_eq!(two.enlarged(2).pixels, [1, 1, 2, 2, 1, 1, 2, 2]);
+    /// ```
+    #[must_use]
+    pub fn enlarged(&self, times: u32) -> Picture {
+        let (times, channels) = (times.max(1) as usize, usize::from(self.channels));
+        let mut pixels = Vec::with_capacity(self.pixels.len() * times * times);
+        for row in self.pixels.chunks_exact(self.stride()) {
+            let wide: Vec<u8> = row.chunks_exact(channels).flat_map(|pixel| pixel.repeat(times)).collect();
+            pixels.extend(wide.repeat(times));
+        }
+        let [width, height] = [self.width, self.height].map(|side| side * times as u32);
+        Picture { width, height, channels: self.channels, pixels }
+    }
 }

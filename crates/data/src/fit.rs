@@ -84,10 +84,15 @@ pub(crate) fn resize_for_crop(picture: &Picture, width: u32, height: u32, resize
 /// Cuts a very long picture to 8 times its shorter side: the rest lies far outside the centre that is wanted, and
 /// enlarging it would take memory without bound.
 fn cut_to_bounded_shape(picture: &Picture) -> Option<Picture> {
+    let [x, y, w, h] = bounded([picture.width, picture.height]);
+    (w < picture.width || h < picture.height).then(|| picture.cut(x, y, w, h))
+}
+
+/// The middle of a picture of this size that is no more than 8 times as long as wide: x, y, width, height.
+pub(crate) fn bounded([w, h]: [u32; 2]) -> [u32; 4] {
     const LONGEST: u32 = 8;
-    let (w, h) = (picture.width, picture.height);
     let (to_w, to_h) = (w.min(h.saturating_mul(LONGEST)), h.min(w.saturating_mul(LONGEST)));
-    (to_w < w || to_h < h).then(|| picture.cut((w - to_w) / 2, (h - to_h) / 2, to_w, to_h))
+    [(w - to_w) / 2, (h - to_h) / 2, to_w, to_h]
 }
 
 /// n / 2, halves rounded to the even neighbour: Python's `round`, by which torchvision places its crop.

@@ -59,8 +59,21 @@ fn stretch(pixels: &mut [u8], strongest: u8) {
     }
 }
 
-/// The box around the ink with its margin, which may reach over the picture's edge: there it is black.
-fn cut_out(bright: &Picture) -> Option<Picture> {
+/// Where the ink of a picture is, with its margin: the left and upper edge, below 0 where the margin reaches over the
+/// picture's, then width and height. `None` for a blank sheet.
+pub(crate) fn place(picture: &Picture) -> Option<[i64; 4]> {
+    let [left, top, right, bottom] = ink_box(&bright_on_black(&picture.to_grey())?)?.map(i64::from);
+    let margin = i64::from(margin(right - left, bottom - top));
+    Some([left - margin, top - margin, right - left + 1 + 2 * margin, bottom - top + 1 + 2 * margin])
+}
+
+/// A sixteenth of the longer side, rounded up, of ink whose last column and row are so far from the first.
+fn margin(across: i64, down: i64) -> u32 {
+    ((across.max(down) + 1) as u32).div_ceil(16)
+}
+
+/// The first and last column and row of the ink: left, top, right, bottom.
+fn ink_box(bright: &Picture) -> Option<[u32; 4]> {
     let (mut left, mut right, mut top, mut bottom) = (u32::MAX, 0, u32::MAX, 0);
     for (y, row) in (0u32..).zip(bright.pixels.chunks_exact(bright.width as usize)) {
         let Some(first) = row.iter().position(|&v| v >= INK) else { continue };
@@ -70,10 +83,13 @@ fn cut_out(bright: &Picture) -> Option<Picture> {
         top = top.min(y);
         bottom = y;
     }
-    if left > right {
-        return None;
-    }
-    let margin = ((right - left).max(bottom - top) + 1).div_ceil(16);
+    (left <= right).then_some([left, top, right, bottom])
+}
+
+/// The box around the ink with its margin, which may reach over the picture's edge: there it is black.
+fn cut_out(bright: &Picture) -> Option<Picture> {
+    let [left, top, right, bottom] = ink_box(bright)?;
+    let margin = margin((right - left).into(), (bottom - top).into());
     let (x0, y0) = (left.saturating_sub(margin), top.saturating_sub(margin));
     let (x1, y1) = ((right + margin).min(bright.width - 1), (bottom + margin).min(bright.height - 1));
     let inside = bright.cut(x0, y0, x1 - x0 + 1, y1 - y0 + 1);

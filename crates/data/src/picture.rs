@@ -70,8 +70,11 @@ impl Picture {
     }
 
     /// The part of `width` × `height` pixels whose upper left corner is (`x`, `y`); it must lie inside.
+    ///
+    /// # Panics
+    /// If it does not.
     #[must_use]
-    pub(crate) fn cut(&self, x: u32, y: u32, width: u32, height: u32) -> Self {
+    pub fn cut(&self, x: u32, y: u32, width: u32, height: u32) -> Self {
         let channels = usize::from(self.channels);
         let length = width as usize * channels;
         let mut pixels = Vec::with_capacity(length * height as usize);

@@ -66,6 +66,14 @@ pub enum EngineError {
         /// What is wrong.
         why: String,
     },
+    /// A sweep by a rule through a session that was planned for something else.
+    #[error(
+        "a sweep by a rule through network `{network}` needs a session that predicts and computes no gradients of parameters"
+    )]
+    Rule {
+        /// The network.
+        network: String,
+    },
     /// A network that cannot take images of another size.
     #[error("network `{network}` cannot take an image of {image}: {why}")]
     Size {

@@ -6,6 +6,7 @@ use crate::half::AllWidened;
 use crate::parameters::{Layout, Parameters, Stamp, Tensors};
 use crate::plan::{Machine, Place, Plan};
 use crate::request::{Memory, Request};
+use crate::rule::Rule;
 use crate::stages::Stage;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -37,6 +38,8 @@ pub struct Session {
     pub(crate) widened: AllWidened,
     /// Whether steps run in a backward sweep: activations that are computed again are read there.
     pub(crate) sweeping: bool,
+    /// By which a sweep goes back through rectifiers.
+    pub(crate) rule: Rule,
     seed: u64,
     swept: bool,
     /// The layout of the last tensors found to be this network's; checking them by name again would cost every step.
@@ -87,6 +90,7 @@ impl Session {
             batch: 0,
             turn: 0..0,
             sweeping: false,
+            rule: Rule::Gradient,
             widened: AllWidened::new(),
             seed: 0,
             swept: false,

@@ -71,7 +71,7 @@ impl Session {
         ranges.push(kept(needs.output, self.read(id)));
         ranges.extend(node.inputs.iter().map(|i| kept(needs.inputs, self.read(*i))));
         ranges.extend(node.inputs.iter().map(|i| self.gradient_at(*i)));
-        let switches = self.switches_of(place, id, &shapes);
+        let (switches, rule) = (self.switches_of(place, id, &shapes), self.rule);
         let adds: SmallVec<[bool; 12]> = node.inputs.iter().map(|i| !self.assigns(step, *i)).collect();
 
         let (batch, training, seed) = (self.turn.len(), self.request.training, self.seed_of(id));
@@ -96,7 +96,7 @@ impl Session {
             dparams.iter_mut().flatten().for_each(|g| g.fill(0.0));
         }
         let [dy, values, scratch, output] = &mut slices[..] else { unreachable!("four ranges are left") };
-        node.layer.backward(Backward {
+        let pass = Backward {
             setting,
             inputs: &inputs,
             output,
@@ -107,7 +107,8 @@ impl Session {
             dx: &mut dx,
             dparams: &mut dparams,
             scratch,
-        });
+        };
+        rule.backward(&node.layer, pass);
     }
 
     fn backward_conv(&mut self, p: &Parameters, step: usize, conv: &Conv, gradients: &mut Gradients<'_>) {

@@ -1,7 +1,5 @@
-//! Contact sheets: labelled rows of pictures under headings, as one picture. The only file that knows the font (8×8 pixels,
-//! public domain; Latin and Greek, what it lacks is written `?`).
+//! Contact sheets: labelled rows of pictures under headings, as one picture.
 
-use font8x8::{BASIC_FONTS, GREEK_FONTS, LATIN_FONTS, UnicodeFonts};
 use striate_data::{Fit, Picture, Preprocessing};
 
 /// Rows of pictures with a heading over each column.
@@ -20,8 +18,9 @@ const TILE: u32 = 128;
 /// Between tiles, and around the sheet.
 const GAP: u32 = 4;
 const MARGIN: u32 = 12;
-/// A character's width and height, and the height of a line.
-const LETTER: u32 = 16;
+/// How often letters are enlarged, their side then, and the height of a line.
+const SCALE: u32 = 2;
+const LETTER: u32 = SCALE * striate_data::LETTER;
 const LINE: u32 = 22;
 /// Characters of a row's name.
 const NAME: u32 = 14;
@@ -83,17 +82,8 @@ fn tile(picture: &Picture, width: u32, height: u32) -> Picture {
 
 /// Writes a line whose upper left corner is at (x, y), as far as it fits into `room` pixels.
 fn write(sheet: &mut Picture, x: u32, y: u32, text: &str, colour: [u8; 3], room: u32) {
-    let dots = LETTER / 8;
-    for (letter, left) in text.chars().take((room / LETTER) as usize).zip((x..).step_by(LETTER as usize)) {
-        let glyph = [letter, '?']
-            .into_iter()
-            .find_map(|c| BASIC_FONTS.get(c).or_else(|| LATIN_FONTS.get(c)).or_else(|| GREEK_FONTS.get(c)));
-        for (row, bits) in glyph.unwrap_or_default().into_iter().enumerate() {
-            for column in (0..8).filter(|column| bits >> column & 1 == 1) {
-                sheet.paste(&Picture::filled(dots, dots, &colour), left + column * dots, y + row as u32 * dots);
-            }
-        }
-    }
+    let fitting: String = text.chars().take((room / LETTER) as usize).collect();
+    sheet.write(&fitting, x, y, SCALE, &colour);
 }
 
 #[cfg(test)]

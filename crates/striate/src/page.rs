@@ -1,6 +1,8 @@
 //! Pages that stand alone: HTML with everything in it, readable on light and dark screens and on paper, without a network.
 //! Whatever comes from names is escaped.
 
+use striate_data::data_uri;
+
 /// A page under construction.
 pub struct Page {
     title: String,
@@ -143,25 +145,6 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// A file's bytes as an address that holds them.
-pub fn data_uri(kind: &str, bytes: &[u8]) -> String {
-    format!("data:{kind};base64,{}", base64(bytes))
-}
-
-/// Base 64 of RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0u32, |bits, &b| (bits << 8) | u32::from(b)) << (8 * (3 - three.len()));
-        for i in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * i)) as usize & 63];
-            out.push(if i <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
-}
-
 const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1c2127;--soft:#5b6470;--paper:#fff;--panel:#f4f6f8;--line:#d9dee4;--blue:#0072b2;--orange:#d55e00}
 @media (prefers-color-scheme:dark){:root{--ink:#e4e7eb;--soft:#9aa4b0;--paper:#15181c;--panel:#1f242a;--line:#39414a;--blue:#3592d4;--orange:#f08a3c}}
@@ -211,13 +194,6 @@ rows.forEach(r=>body.appendChild(r))}));
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_are_encoded_as_the_standard_says() {
-        let all = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|t| base64(t.as_bytes()));
-        assert_eq!(all, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
-        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
-    }
 
     #[test]
     fn names_cannot_break_out_of_a_page() {

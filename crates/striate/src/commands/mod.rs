@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 mod features;
+mod explain;
 mod folds;
 mod golden;
 mod gradients;
@@ -55,6 +56,7 @@ pub enum Command {
     Import(import::Args),
     Export(export::Args),
     Features(features::Args),
+    Explain(explain::Args),
     Calibrate(calibrate::Args),
     Report(report::Args),
     Runs(runs::Args),
@@ -82,6 +84,7 @@ impl Command {
             Command::Import(args) => args.run(),
             Command::Export(args) => args.run(),
             Command::Features(args) => args.run(),
+            Command::Explain(args) => args.run(),
             Command::Calibrate(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Runs(args) => args.run(),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::{DataSet, Split};
-use striate_train::{Model, Trained};
+use striate_train::{Card, Model, Trained};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,7 +20,7 @@ pub enum Part {
 
 /// A data set, as a model needs it.
 pub struct Opened {
-    /// With the model's classes, and with those images held out that were held out in its training.
+    /// With the model's classes where it is to be scored, and with those images held out that were held out in its training.
     pub data: DataSet,
     /// Whether the model was trained on it.
     pub same: bool,
@@ -29,13 +29,19 @@ pub struct Opened {
 impl Opened {
     /// Opens a data set for a model, whose file is named in messages.
     pub fn for_model(model: &Model, file: &Path, spec: &str, args: &DataArgs) -> Result<Opened> {
+        let opened = Opened::for_images(&model.card, file, spec, args)?;
+        Ok(Opened { data: opened.data.with_classes(&model.card.classes)?, ..opened })
+    }
+
+    /// The same with the data set's own classes, which need not be the model's: for its images alone.
+    pub fn for_images(card: &Card, file: &Path, spec: &str, args: &DataArgs) -> Result<Opened> {
         // The same seed and share as in training hold the same images out.
-        let trained = model.card.trained.as_ref();
+        let trained = card.trained.as_ref();
         let (seed, share) = trained.map_or((0, None), |t| (t.seed, t.val_share));
         let data = args.open(spec, seed, args.val_share.or(share))?;
         let data = fold_held_out(data, trained, file, spec, args)?;
         let same = trained.is_some_and(|t| t.fingerprint == data.fingerprint);
-        Ok(Opened { data: data.with_classes(&model.card.classes)?, same })
+        Ok(Opened { data, same })
     }
 
     /// The part that the model has not seen, a test part before all others.

@@ -2,8 +2,8 @@
 
 use super::Scored;
 use crate::figures::percent;
-use crate::page::{Page, data_uri, escape};
-use striate_data::{Limits, Picture};
+use crate::page::{Page, escape};
+use striate_data::{Limits, Picture, data_uri};
 use striate_train::Prediction;
 
 /// Mistakes that are shown.

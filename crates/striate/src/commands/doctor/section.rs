@@ -1,10 +1,10 @@
 //! One finding of the page, with pictures: single ones in rows, copies side by side.
 
 use crate::figures::thousands;
-use crate::page::{data_uri, escape};
+use crate::page::escape;
 use crate::progress::Bar;
 use std::collections::BTreeMap;
-use striate_data::{Case, Fault, Finding, Place, Report, Thumbnail};
+use striate_data::{Case, Fault, Finding, Place, Report, Thumbnail, data_uri};
 
 /// The longer side of thumbnails, twice what is shown on ordinary screens.
 const SIDE: u32 = 240;

@@ -1,8 +1,8 @@
 //! A map of images: each a thumbnail where its features put it, framed in its class's colour, as an SVG that stands alone.
 
 use super::Table;
-use crate::page::{data_uri, escape};
-use striate_data::{Limits, Picture};
+use crate::page::escape;
+use striate_data::{Limits, Picture, data_uri};
 
 /// Of the drawing, in pixels; the legend stands beside.
 const SIDE: f64 = 1000.0;

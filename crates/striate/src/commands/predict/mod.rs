@@ -14,7 +14,7 @@ use crate::figures::{bytes, duration, thousands};
 use crate::progress::{Bar, remark};
 use anyhow::{Context, Result, bail};
 use output::{Begun, Done, Existing, Output};
-use pictures::Pictures;
+pub(super) use pictures::Pictures;
 use predictor::Predictor;
 use row::{Judge, Row};
 use serde_json::{Map, Value, json};
