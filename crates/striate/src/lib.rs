@@ -6,6 +6,7 @@
 //! # Ok::<(), striate::zoo::ZooError>(())
 //! ```
 
+pub use striate_classic as classic;
 pub use striate_cortex as cortex;
 pub use striate_data as data;
 pub use striate_engine as engine;

@@ -5,6 +5,7 @@ mod contact_sheet;
 mod diary;
 mod figures;
 mod page;
+mod pipeline_model;
 mod plot;
 mod progress;
 mod report;
@@ -28,6 +29,7 @@ Examples:
   striate eval runs/train/resnet20/weights/best.safetensors photos/
   striate predict runs/train/resnet20/weights/best.safetensors cat.jpg
   striate runs                                            what was trained, and how good it is
+  striate compare photos/                                 a network beside hand-made features
   striate summary lenet5                                  layers, shapes, parameters, cost";
 
 /// An error with its causes, but for those that the text before them tells already.

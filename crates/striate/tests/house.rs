@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &[]),
     ("train", &["engine", "graph", "weights", "data", "zoo", "kernels"]),
     ("explain", &["engine", "graph", "data", "kernels"]),
-    ("classic", &["data"]),
+    ("classic", &["data", "kernels"]),
     ("detect", &["engine", "graph", "train", "data", "classic", "weights"]),
     ("cortex", &["data", "kernels"]),
 ];

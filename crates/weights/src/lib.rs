@@ -11,6 +11,7 @@ mod matching;
 mod model_file;
 mod model_writer;
 mod onnx;
+mod pipeline_file;
 mod state_file;
 mod torch_writer;
 
@@ -22,5 +23,6 @@ pub use matching::{Imported, ImportedPreprocessing, Leftover, Match, MatchReport
 pub use model_file::{ModelFile, Tensor};
 pub use model_writer::{TensorRef, write_model};
 pub use onnx::{OnnxModel, OnnxOptions, is_onnx, onnx_bytes, parse_onnx, write_onnx};
+pub use pipeline_file::PipelineFile;
 pub use state_file::StateFile;
 pub use torch_writer::write_state_dict;

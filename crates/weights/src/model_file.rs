@@ -72,7 +72,10 @@ impl ModelFile {
         if version > VERSION {
             return Err(format!("has version {version}; this program reads up to version {VERSION}: update it").into());
         }
-        let network = document.get("network").ok_or("its `striate` entry has no network")?;
+        let network = document.get("network").ok_or_else(|| match document.get("pipeline") {
+            Some(_) => "holds a classical pipeline, not a network, which this takes",
+            None => "its `striate` entry has no network",
+        })?;
         let graph = Graph::from_json(&network.to_string()).map_err(|e| e.to_string())?;
         let details = match document.remove("details") {
             Some(Value::Object(details)) => details,

@@ -264,3 +264,11 @@ pub fn list(files: &[LeftOut]) {
         remark(&format!("  … and {} more", files.len() - LISTED));
     }
 }
+
+/// Names the images that could not be scored.
+pub fn tell_failed(failed: &[LeftOut]) {
+    if !failed.is_empty() {
+        remark(&format!("warning: {} images could not be read and are not counted:", failed.len()));
+        list(failed);
+    }
+}

@@ -1,6 +1,6 @@
 //! `striate eval`: a model's score on a data set.
 
-use super::data_args::{DataArgs, list};
+use super::data_args::{DataArgs, tell_failed};
 use super::parts::{Opened, Part};
 use super::results;
 use super::view_args::ViewArgs;
@@ -8,19 +8,21 @@ use super::{
     Machine, PrecisionArgs, fast_in_bf16, must_fit_to_predict, print_json, print_line, print_table, write_text,
 };
 use crate::figures::{percent, thousands};
+use crate::pipeline_model::PipelineModel;
 use crate::progress::remark;
-use crate::report::{Scored, Subject, command_line, page};
-use anyhow::Result;
+use crate::report::{About, Scored, Subject, command_line, page};
+use anyhow::{Result, bail};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use striate_data::{DataSet, LoaderOptions};
+use striate_data::{DataSet, LoaderOptions, Split};
 use striate_engine::Precision;
 use striate_kernels::Cpu;
 use striate_train::{
-    BINS, ClassScore, Model, PrecisionWish, Score, Trial, TrialScore, choose_precision, wilson, write_predictions,
+    BINS, ClassScore, Model, PrecisionWish, Score, Trained, Trial, TrialScore, choose_precision, wilson,
+    write_predictions,
 };
 
 /// Score a model on a data set
@@ -78,14 +80,13 @@ impl Args {
     /// Scores the model.
     pub fn run(self) -> Result<ExitCode> {
         let start = Instant::now();
+        if let Some(model) = PipelineModel::read(&self.model)? {
+            return self.pipeline(&model, start);
+        }
         let (cpu, model) = (self.machine.cpu()?, Model::read(&self.model)?);
         must_fit_to_predict(&model.graph, self.batch as usize, Precision::F32)?;
-        let opened = Opened::for_model(&model, &self.model, &self.data, &self.data_args)?;
-        let part = self.part.unwrap_or_else(|| opened.unseen());
-        let (data, split) = (&opened.data, opened.images(part)?);
-        if opened.same && part == Part::All {
-            remark("warning: among these images are those that the model was trained on");
-        }
+        let (opened, part, split) = self.open(&model.card.classes, model.card.trained.as_ref())?;
+        let data = &opened.data;
         let images = results::Part { data, spec: &self.data, split, name: part.spelt() };
         let precision = self.decide(&cpu, &model, data)?;
         let mut evaluator = model.evaluator(cpu, self.batch as usize, precision)?;
@@ -97,16 +98,44 @@ impl Args {
                 }
             })?;
         let seconds = start.elapsed().as_secs_f64();
-        self.write(&scored, &model, data)?;
-        if !failed.is_empty() {
-            remark(&format!("warning: {} images could not be read and are not counted:", failed.len()));
-            list(&failed);
+        self.write(&scored, About::network(&model), data)?;
+        tell_failed(&failed);
+        let trial = trial.map(|trial| trial.score());
+        self.tell(&Outcome { about: &About::network(&model), part, score, scored: &scored, trial, seconds })
+    }
+
+    /// Scores a classical pipeline.
+    fn pipeline(&self, model: &PipelineModel, start: Instant) -> Result<ExitCode> {
+        if self.views.views().count() > 1 {
+            bail!("{}: --crops and --flip are for networks, and this is a classical pipeline", self.model.display());
         }
-        let outcome = Outcome { part, score, scored: &scored, trial: trial.map(|trial| trial.score()), seconds };
+        let cpu = self.machine.cpu()?;
+        let (opened, part, split) = self.open(&model.card.classes, Some(&model.card.trained))?;
+        let images = results::Part { data: &opened.data, spec: &self.data, split, name: part.spelt() };
+        let (scored, failed) = images.score_pipeline(&cpu, model, &self.data_args.loading())?;
+        let seconds = start.elapsed().as_secs_f64();
+        self.write(&scored, model.about(), &opened.data)?;
+        tell_failed(&failed);
+        let score = scored.predictions.score();
+        self.tell(&Outcome { about: &model.about(), part, score, scored: &scored, trial: None, seconds })
+    }
+
+    /// The data set, the part that is scored, and its images.
+    fn open(&self, classes: &[String], trained: Option<&Trained>) -> Result<(Opened, Part, Arc<Split>)> {
+        let opened = Opened::for_trained(classes, trained, &self.model, &self.data, &self.data_args)?;
+        let part = self.part.unwrap_or_else(|| opened.unseen());
+        if opened.same && part == Part::All {
+            remark("warning: among these images are those that the model was trained on");
+        }
+        let split = opened.images(part)?;
+        Ok((opened, part, split))
+    }
+
+    fn tell(&self, outcome: &Outcome<'_>) -> Result<ExitCode> {
         if self.json {
-            self.print_json(&outcome, &model)?;
+            self.print_json(outcome)?;
         } else {
-            print(&outcome, &model)?;
+            print(outcome)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -134,19 +163,19 @@ impl Args {
     }
 
     /// Writes the files that are asked for.
-    fn write(&self, scored: &Scored, model: &Model, data: &DataSet) -> Result<()> {
+    fn write(&self, scored: &Scored, about: About<'_>, data: &DataSet) -> Result<()> {
         if let Some(file) = &self.predictions {
-            write_predictions(file, &scored.predictions, &model.card.classes, |i| scored.files.name(i))?;
+            write_predictions(file, &scored.predictions, about.classes, |i| scored.files.name(i))?;
         }
         let Some(file) = &self.report else { return Ok(()) };
         let (limits, command) = (self.data_args.limits(), command_line());
         let (run, test, data) = (None, None, Some(data));
-        let subject = Subject { model, file: &self.model, scored, data, run, test, command: &command, limits };
+        let subject = Subject { about, file: &self.model, scored, data, run, test, command: &command, limits };
         write_text(file, &page(&subject))
     }
 
-    fn print_json(&self, outcome: &Outcome<'_>, model: &Model) -> Result<()> {
-        let (s, scored, classes) = (outcome.score, outcome.scored, &model.card.classes);
+    fn print_json(&self, outcome: &Outcome<'_>) -> Result<()> {
+        let (s, scored, classes) = (outcome.score, outcome.scored, outcome.about.classes);
         let confusion = &scored.confusion;
         let (scores, c) = (confusion.scores(), scored.predictions.calibration(BINS));
         let (low, high) = wilson(scored.predictions.right() as u64, s.images as u64);
@@ -154,7 +183,7 @@ impl Args {
             classes.iter().zip(&scores).map(|(class, score)| (class.clone(), json!(of(score)))).collect()
         };
         let matrix: Vec<_> = (0..classes.len()).map(|i| confusion.row(i)).collect();
-        let calibration = model.card.calibration.as_ref().zip(outcome.trial).map(|(card, trial)| {
+        let calibration = outcome.about.calibration.zip(outcome.trial).map(|(card, trial)| {
             json!({
                 "temperature": card.temperature, "ece_before": c.ece, "ece_after": trial.ece, "loss_after": trial.loss,
                 "unknown": card.unknown, "coverage": trial.coverage, "accuracy": trial.accuracy,
@@ -173,6 +202,7 @@ impl Args {
 
 /// What came of it.
 struct Outcome<'a> {
+    about: &'a About<'a>,
     part: Part,
     score: Score,
     scored: &'a Scored,
@@ -181,8 +211,8 @@ struct Outcome<'a> {
     seconds: f64,
 }
 
-fn print(outcome: &Outcome<'_>, model: &Model) -> Result<()> {
-    let (s, scored, classes) = (outcome.score, outcome.scored, &model.card.classes);
+fn print(outcome: &Outcome<'_>) -> Result<()> {
+    let (s, scored, classes) = (outcome.score, outcome.scored, outcome.about.classes);
     let (confusion, c) = (&scored.confusion, scored.predictions.calibration(BINS));
     let (low, high) = wilson(scored.predictions.right() as u64, s.images as u64);
     print_line(&format!(
@@ -201,7 +231,7 @@ fn print(outcome: &Outcome<'_>, model: &Model) -> Result<()> {
         percent(c.ece),
         c.brier
     ))?;
-    if let Some((card, trial)) = model.card.calibration.as_ref().zip(outcome.trial) {
+    if let Some((card, trial)) = outcome.about.calibration.zip(outcome.trial) {
         print_line(&calibrated(card.temperature, c.ece, trial))?;
     }
     let scores = confusion.scores();

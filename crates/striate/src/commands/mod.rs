@@ -3,14 +3,15 @@
 mod augmentation;
 mod bench;
 mod calibrate;
+mod compare;
 mod cortex;
 mod cost;
 mod data_args;
 mod doctor;
 mod eval;
+mod explain;
 mod export;
 mod features;
-mod explain;
 mod folds;
 mod golden;
 mod gradients;
@@ -61,6 +62,7 @@ pub enum Command {
     Report(report::Args),
     Runs(runs::Args),
     Models(models::Args),
+    Compare(compare::Args),
     Split(split::Args),
     Summary(summary::Args),
     Doctor(doctor::Args),
@@ -89,6 +91,7 @@ impl Command {
             Command::Report(args) => args.run(),
             Command::Runs(args) => args.run(),
             Command::Models(args) => args.run(),
+            Command::Compare(args) => args.run(),
             Command::Split(args) => args.run(),
             Command::Summary(args) => args.run(),
             Command::Doctor(args) => args.run(),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::{DataSet, Split};
-use striate_train::{Card, Model, Trained};
+use striate_train::{Model, Trained};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,16 +27,26 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens a data set for a model, whose file is named in messages.
+    /// Opens a data set for a network, whose file is named in messages.
     pub fn for_model(model: &Model, file: &Path, spec: &str, args: &DataArgs) -> Result<Opened> {
-        let opened = Opened::for_images(&model.card, file, spec, args)?;
-        Ok(Opened { data: opened.data.with_classes(&model.card.classes)?, ..opened })
+        Opened::for_trained(&model.card.classes, model.card.trained.as_ref(), file, spec, args)
+    }
+
+    /// Opens a data set for any model of these classes that was trained so.
+    pub fn for_trained(
+        classes: &[String],
+        trained: Option<&Trained>,
+        file: &Path,
+        spec: &str,
+        args: &DataArgs,
+    ) -> Result<Opened> {
+        let opened = Opened::for_images(trained, file, spec, args)?;
+        Ok(Opened { data: opened.data.with_classes(classes)?, ..opened })
     }
 
     /// The same with the data set's own classes, which need not be the model's: for its images alone.
-    pub fn for_images(card: &Card, file: &Path, spec: &str, args: &DataArgs) -> Result<Opened> {
+    pub fn for_images(trained: Option<&Trained>, file: &Path, spec: &str, args: &DataArgs) -> Result<Opened> {
         // The same seed and share as in training hold the same images out.
-        let trained = card.trained.as_ref();
         let (seed, share) = trained.map_or((0, None), |t| (t.seed, t.val_share));
         let data = args.open(spec, seed, args.val_share.or(share))?;
         let data = fold_held_out(data, trained, file, spec, args)?;

@@ -1,10 +1,11 @@
 //! `striate report`: a run's report, model card and tables, written anew.
 
-use super::data_args::{DataArgs, HeldOut, list};
+use super::data_args::{DataArgs, HeldOut, tell_failed};
 use super::results::{AT_ONCE, Part, Results, recorded};
 use super::{Machine, must_fit_to_predict, print_json, print_line};
+use crate::pipeline_model::PipelineModel;
 use crate::progress::remark;
-use crate::report::Scored;
+use crate::report::{About, Scored};
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,48 @@ impl Args {
     /// Writes the report.
     pub fn run(self) -> Result<ExitCode> {
         let run = Run::read(&self.run)?;
-        let (file, model) = best(&run)?;
+        let file = best(&run)?;
+        if let Some(model) = PipelineModel::read(&file)? {
+            return self.pipeline(&run, &file, &model);
+        }
+        let model = Model::read(&file)?;
+        let (spec, data) = self.open(&run, &model.card.classes)?;
+        let (scored, test) = self.score(&run, &model, data.as_ref(), &spec)?;
+        let limits = self.data_args.limits();
+        let results =
+            Results { run: &run, about: About::network(&model), file: &file, data: data.as_ref(), test, limits };
+        let report = results.write(&scored)?;
+        self.tell(&report, &scored, test)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The report of a classical pipeline.
+    fn pipeline(&self, run: &Run, file: &Path, model: &PipelineModel) -> Result<ExitCode> {
+        let (spec, data) = self.open(run, &model.card.classes)?;
+        let (cpu, loading) = (self.machine.cpu()?, self.data_args.loading());
+        let (scored, test) = match &data {
+            None => (recorded(&run.path, &model.card.classes, judged_by(run))?, None),
+            Some(data) => {
+                let score = |part: Part<'_>| -> Result<Scored> {
+                    let (scored, failed) = part.score_pipeline(&cpu, model, &loading)?;
+                    tell_failed(&failed);
+                    Ok(scored)
+                };
+                let test = data.test.as_ref().map(|test| {
+                    let part = Part { data, spec: &spec, split: test.clone(), name: "test" };
+                    score(part).map(|scored| scored.predictions.score())
+                });
+                (score(Part::judging(data, &spec))?, test.transpose()?)
+            }
+        };
+        let limits = self.data_args.limits();
+        let report = Results { run, about: model.about(), file, data: data.as_ref(), test, limits }.write(&scored)?;
+        self.tell(&report, &scored, test)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// How the run's data set is named, and the data set, if it is there.
+    fn open(&self, run: &Run, classes: &[String]) -> Result<(String, Option<DataSet>)> {
         let spec = match (&self.data, run.setting("data")) {
             (Some(given), _) => given.clone(),
             (None, Some(recorded)) => recorded.to_owned(),
@@ -67,27 +109,20 @@ impl Args {
             box_margin: number("box_margin").unwrap_or(0.0),
         };
         let data = match self.data_args.reopen(&spec, &held) {
-            Ok(data) => Some(data.with_classes(&model.card.classes)?),
+            Ok(data) => Some(data.with_classes(classes)?),
             Err(e) if self.data.is_none() && run.path.join("predictions.csv").exists() => {
                 remark(&format!("warning: the report has no pictures, and is of predictions.csv: {e}"));
                 None
             }
             Err(e) => return Err(e).context("the run's data set cannot be opened; --data says where it is now"),
         };
-        let (scored, test) = self.score(&run, &model, data.as_ref(), &spec)?;
-        let limits = self.data_args.limits();
-        let results = Results { run: &run, model: &model, file: &file, data: data.as_ref(), test, limits };
-        let report = results.write(&scored)?;
-        self.tell(&report, &scored, test)?;
-        Ok(ExitCode::SUCCESS)
+        Ok((spec, data))
     }
 
     /// The images that the run was judged by, and the test images' score.
     fn score(&self, run: &Run, model: &Model, data: Option<&DataSet>, spec: &str) -> Result<(Scored, Option<Score>)> {
         let Some(data) = data else {
-            let held_out = run.rows.iter().any(|r| r.val_accuracy.is_some());
-            let part = if held_out { "validation" } else { "training" };
-            return Ok((recorded(&run.path, model, part)?, None));
+            return Ok((recorded(&run.path, &model.card.classes, judged_by(run))?, None));
         };
         if model.card.trained.as_ref().is_some_and(|t| t.fingerprint != data.fingerprint) {
             remark(&format!("warning: {} is not what it was when the run was made", data.name));
@@ -99,10 +134,7 @@ impl Args {
         let mut evaluator = model.evaluator(self.machine.cpu()?, batch, precision)?;
         let loading = self.data_args.loading();
         let (scored, _, failed) = Part::judging(data, spec).score(&mut evaluator, model, &loading)?;
-        if !failed.is_empty() {
-            remark(&format!("warning: {} images could not be read and are not counted:", failed.len()));
-            list(&failed);
-        }
+        tell_failed(&failed);
         let Some(test) = &data.test else { return Ok((scored, None)) };
         let part = Part { data, spec, split: test.clone(), name: "test" };
         let (_, test, _) = part.score(&mut evaluator, model, &loading)?;
@@ -124,13 +156,17 @@ impl Args {
     }
 }
 
-/// A run's best weights; its last, where no epoch was finished.
-fn best(run: &Run) -> Result<(PathBuf, Model)> {
+/// The images that a run was judged by.
+fn judged_by(run: &Run) -> &'static str {
+    if run.rows.iter().any(|r| r.val_accuracy.is_some()) { "validation" } else { "training" }
+}
+
+/// The file of a run's best weights; of its last, where no epoch was finished.
+fn best(run: &Run) -> Result<PathBuf> {
     let [best, last] = ["best", "last"].map(|name| run.path.join(format!("weights/{name}.safetensors")));
     let file = if best.exists() { best } else { last };
     if !file.exists() {
         anyhow::bail!("{}: there are no weights yet: the run has not finished an epoch", run.path.display());
     }
-    let model = Model::read(&file)?;
-    Ok((file, model))
+    Ok(file)
 }

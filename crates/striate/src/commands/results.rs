@@ -2,13 +2,15 @@
 //! `predictions.csv`.
 
 use super::write_text;
+use crate::pipeline_model::PipelineModel;
 use crate::progress::Bar;
-use crate::report::{Files, Scored, Subject, card, command_line, page};
+use crate::report::{About, Files, Scored, Subject, card, command_line, page};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use striate_data::{Batch, DataSet, LeftOut, Limits, LoaderOptions, Split};
 use striate_engine::Parameters;
+use striate_kernels::Cpu;
 use striate_train::{Evaluator, Model, Run, Score, read_predictions, write_confusion, write_predictions};
 
 /// The name of the predictions' table in a run's folder.
@@ -69,15 +71,29 @@ impl Part<'_> {
         let scored = Scored { part: self.name, predictions, confusion: e.confusion, files, unreadable };
         Ok((scored, e.score, e.failed))
     }
+
+    /// Scores them by a classical pipeline, likewise.
+    pub fn score_pipeline(
+        &self,
+        cpu: &Cpu,
+        model: &PipelineModel,
+        loading: &LoaderOptions,
+    ) -> Result<(Scored, Vec<LeftOut>)> {
+        let what = format!("scoring {} images", self.name);
+        let (predictions, failed) = model.judge(cpu, &self.split, &what, loading.limits, loading.workers)?;
+        let files = Files::Split(self.split.clone(), vec![self.data.source.clone(), self.spec.to_owned()]);
+        let (confusion, unreadable) = (predictions.confusion(), failed.len());
+        Ok((Scored { part: self.name, predictions, confusion, files, unreadable }, failed))
+    }
 }
 
 /// A run whose results are written.
 pub struct Results<'a> {
     /// The run.
     pub run: &'a Run,
-    /// Its best network.
-    pub model: &'a Model,
-    /// That network's file.
+    /// What its folder keeps of it: its best network, or its pipeline.
+    pub about: About<'a>,
+    /// That model's file.
     pub file: &'a Path,
     /// The data set, if it is there.
     pub data: Option<&'a DataSet>,
@@ -89,14 +105,14 @@ pub struct Results<'a> {
 
 impl Results<'_> {
     /// Writes everything into the run's folder; returns the report's path.
-    pub fn write(&self, scored: &Scored) -> Result<PathBuf> {
+    pub fn write(self, scored: &Scored) -> Result<PathBuf> {
         let folder = &self.run.path;
-        let classes = &self.model.card.classes;
+        let classes = self.about.classes;
         write_confusion(&folder.join("confusion.csv"), &scored.confusion, classes)?;
         write_predictions(&folder.join(PREDICTIONS), &scored.predictions, classes, |i| scored.files.name(i))?;
         let command = command_line();
         let subject = Subject {
-            model: self.model,
+            about: self.about,
             file: self.file,
             scored,
             data: self.data,
@@ -113,8 +129,8 @@ impl Results<'_> {
 }
 
 /// What a run's `predictions.csv` tells of the images that its epochs were judged by.
-pub fn recorded(run: &Path, model: &Model, part: &'static str) -> Result<Scored> {
-    let (names, predictions) = read_predictions(&run.join(PREDICTIONS), &model.card.classes)?;
+pub fn recorded(run: &Path, classes: &[String], part: &'static str) -> Result<Scored> {
+    let (names, predictions) = read_predictions(&run.join(PREDICTIONS), classes)?;
     let confusion = predictions.confusion();
     Ok(Scored { part, predictions, confusion, files: Files::Names(names), unreadable: 0 })
 }

@@ -12,9 +12,9 @@ pub fn card(s: &Subject<'_>) -> String {
     text += &format!(
         "An image classifier: a picture in, a probability for each of {} classes out. Made with Striate {}.\n\n",
         classes.len(),
-        s.model.card.striate
+        s.about.striate
     );
-    text += "## Network\n\n";
+    text += if s.about.epochs { "## Network\n\n" } else { "## Pipeline\n\n" };
     text += &list(&facts::network(s));
     text += "\n## Data\n\n";
     text += &list(&facts::data(s));
@@ -42,7 +42,7 @@ pub fn card(s: &Subject<'_>) -> String {
         percent(c.ece),
         c.brier
     );
-    if let Some(calibrated) = &s.model.card.calibration {
+    if let Some(calibrated) = s.about.calibration {
         let how = "`striate predict` answers so; the figures above are those of the network's own probabilities";
         text += &format!("\nThe model is {}; {how}.\n", inline(&in_words(calibrated)));
     }
@@ -57,7 +57,7 @@ pub fn card(s: &Subject<'_>) -> String {
     for sentence in s.sentences() {
         text += &format!("* {}\n", inline(&sentence));
     }
-    let licence = s.model.card.licence.as_deref();
+    let licence = s.about.licence;
     let licence = licence.map_or("Not stated. That of the training images may bind the weights too.".into(), inline);
     text += &format!("\n## Licence\n\n{licence}\n");
     text += &format!(
@@ -72,21 +72,25 @@ pub fn card(s: &Subject<'_>) -> String {
 fn training(s: &Subject<'_>) -> String {
     let mut text = "\n## Training\n\n".to_owned();
     let Some(run) = s.run else {
-        let trained = s.model.card.trained.as_ref();
+        let trained = s.about.trained;
         return text
             + &trained.map_or("Not by Striate, or not recorded.\n".into(), |t| {
                 format!("* epoch {} of {}, seed {}\n", t.epoch, t.epochs, t.seed)
             });
     };
-    let best =
-        run.best().map(|b| format!("* epochs: {} of {}, the best being {}\n", run.rows.len(), run.planned, b.epoch));
+    let best = run.best().filter(|_| s.about.epochs);
+    let best = best.map(|b| format!("* epochs: {} of {}, the best being {}\n", run.rows.len(), run.planned, b.epoch));
     text += &best.unwrap_or_default();
     for name in ["optimizer.name", "learning_rate", "schedule.name", "batch", "seed"] {
         let value =
             run.setting(name).map(|v| format!("* {}: {}\n", name.replace(".name", "").replace('_', " "), inline(v)));
         text += &value.unwrap_or_default();
     }
-    text += "* all settings: config.toml; every epoch: metrics.csv; pictures and curves: report.html\n";
+    text += if s.about.epochs {
+        "* all settings: config.toml; every epoch: metrics.csv; pictures and curves: report.html\n"
+    } else {
+        "* all settings: config.toml; pictures: report.html\n"
+    };
     if let Some(a) = run.record.as_ref().and_then(|r| r.attempts.last()) {
         text += &format!("* on {}, {} threads, {}\n", inline(&a.processor), a.threads, a.isa);
         text += &format!("* by `{}`\n", a.command.replace('`', "'"));

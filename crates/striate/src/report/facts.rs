@@ -9,7 +9,7 @@ use striate_train::Attempt;
 
 /// Adds the sections.
 pub fn sections(page: &mut Page, s: &Subject<'_>) {
-    page.section("Network");
+    page.section(if s.about.epochs { "Network" } else { "Pipeline" });
     page.facts(&network(s));
     page.section("Data");
     page.facts(&data(s));
@@ -33,28 +33,16 @@ pub fn sections(page: &mut Page, s: &Subject<'_>) {
 
 /// The network and its file.
 pub fn network(s: &Subject<'_>) -> Vec<(&'static str, String)> {
-    let (graph, p) = (&s.model.graph, &s.model.card.preprocessing);
-    let kind = if p.channels == 1 { "grey" } else { "colour" };
-    let mut facts = vec![
-        ("architecture", graph.name().to_owned()),
-        ("parameters", thousands(graph.parameter_count() as u64)),
-        ("multiply-adds an image", thousands(graph.multiply_adds())),
-        ("input", format!("{}×{} pixels, {kind}", p.width, p.height)),
-        ("classes", s.classes().len().to_string()),
-        ("file", s.file.display().to_string()),
-        ("licence", s.model.card.licence.clone().unwrap_or_else(|| "not stated".into())),
-    ];
-    if let Some(t) = s.model.card.trained.as_ref().and_then(|t| t.tuned.as_ref()) {
-        let (some, of) = (thousands(t.parameters as u64), thousands(t.of as u64));
-        facts.push(("began with", t.from.clone()));
-        facts.push(("tuned", format!("{}: {some} of {of} parameters", t.tune)));
-    }
+    let mut facts = s.about.facts.clone();
+    facts.push(("classes", s.classes().len().to_string()));
+    facts.push(("file", s.file.display().to_string()));
+    facts.push(("licence", s.about.licence.map_or_else(|| "not stated".into(), str::to_owned)));
     facts
 }
 
 /// The data that were trained on, and those that were scored, if they are others.
 pub fn data(s: &Subject<'_>) -> Vec<(&'static str, String)> {
-    let trained = s.model.card.trained.as_ref();
+    let trained = s.about.trained;
     let mut facts = Vec::new();
     if let Some(t) = trained {
         facts.push(("trained on", format!("{}, {} images", t.data, thousands(t.images as u64))));

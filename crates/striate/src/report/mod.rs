@@ -1,5 +1,6 @@
 //! What a run or an evaluation leaves for people: a page (`report.html`) and a model card. Both tell of the same subject.
 
+mod about;
 mod calibrated;
 mod card;
 mod classes;
@@ -10,6 +11,7 @@ mod limits;
 mod mistakes;
 mod reliability;
 
+pub use about::About;
 pub use calibrated::in_words;
 pub use card::card;
 
@@ -19,7 +21,7 @@ use limits::{Around, limits};
 use std::path::Path;
 use std::sync::Arc;
 use striate_data::{DataSet, Limits, Picture, Split};
-use striate_train::{BINS, Confusion, KEPT, Model, Prediction, Predictions, Run, Score, wilson};
+use striate_train::{BINS, Confusion, KEPT, Prediction, Predictions, Run, Score, wilson};
 
 /// Images that were scored.
 pub struct Scored {
@@ -73,8 +75,8 @@ impl Files {
 
 /// What a report tells of.
 pub struct Subject<'a> {
-    /// The network.
-    pub model: &'a Model,
+    /// The model.
+    pub about: About<'a>,
     /// Its file.
     pub file: &'a Path,
     /// The images it was scored on.
@@ -93,19 +95,19 @@ pub struct Subject<'a> {
 
 impl Subject<'_> {
     fn classes(&self) -> &[String] {
-        &self.model.card.classes
+        self.about.classes
     }
 
     /// Training images of each class, if the data set at hand is the one that was trained on.
     fn training(&self) -> Option<Vec<usize>> {
-        let (data, trained) = (self.data?, self.model.card.trained.as_ref()?);
+        let (data, trained) = (self.data?, self.about.trained?);
         (data.fingerprint == trained.fingerprint).then(|| data.train.counts_per_class(self.classes().len()))
     }
 
     /// Whether the best epoch was chosen by the scored images.
     fn chosen_by_these(&self) -> bool {
-        let same = self.data.zip(self.model.card.trained.as_ref()).map(|(d, t)| d.fingerprint == t.fingerprint);
-        self.scored.part == "validation" && (self.run.is_some() || same == Some(true))
+        let same = self.data.zip(self.about.trained).map(|(d, t)| d.fingerprint == t.fingerprint);
+        self.about.epochs && self.scored.part == "validation" && (self.run.is_some() || same == Some(true))
     }
 
     fn sentences(&self) -> Vec<String> {
@@ -121,8 +123,8 @@ impl Subject<'_> {
     }
 
     fn title(&self) -> String {
-        let name = self.model.graph.name();
-        let trained = self.model.card.trained.as_ref().map(|t| t.data.as_str());
+        let name = self.about.name.as_str();
+        let trained = self.about.trained.map(|t| t.data.as_str());
         let data = self.data.map(|d| d.name.as_str()).or(trained).unwrap_or("images");
         match self.run.map(|run| folder_name(&run.path)) {
             Some(run) if run != name => format!("{run}: {name} on {data}"),
@@ -143,7 +145,7 @@ pub fn page(s: &Subject<'_>) -> String {
     let scored = s.scored;
     page.paragraph(&summary(s));
     page.tiles(&tiles(s));
-    if let Some(curves) = s.run.and_then(|run| curves::curves(&run.rows)) {
+    if let Some(curves) = s.run.filter(|_| s.about.epochs).and_then(|run| curves::curves(&run.rows)) {
         page.section("Curves");
         page.figure(&curves, "loss, accuracy, learning rate and speed over the epochs");
     }
@@ -168,7 +170,7 @@ pub fn page(s: &Subject<'_>) -> String {
     let calibration = scored.predictions.calibration(BINS);
     page.paragraph(&reliability::words(&calibration));
     page.html(&format!("<div class=\"wide\">{}</div>", reliability::diagram(&calibration)));
-    if let Some(calibrated) = &s.model.card.calibration {
+    if let Some(calibrated) = s.about.calibration {
         let how = "`striate predict` answers at this temperature; the figures here are those of the network's own probabilities";
         page.paragraph(&format!("The model is {}. {how}.", in_words(calibrated)));
     }
@@ -184,7 +186,12 @@ fn summary(s: &Subject<'_>) -> String {
         "all" => String::new(),
         part => format!("{part} "),
     };
-    let epoch = s.run.and_then(Run::best).map(|b| format!(" after epoch {}", b.epoch)).unwrap_or_default();
+    let epoch = s
+        .run
+        .filter(|_| s.about.epochs)
+        .and_then(Run::best)
+        .map(|b| format!(" after epoch {}", b.epoch))
+        .unwrap_or_default();
     let unread = match s.scored.unreadable {
         0 => String::new(),
         n => format!(" {n} images could not be read and are not counted."),
@@ -217,8 +224,10 @@ fn tiles(s: &Subject<'_>) -> Vec<(String, String, String)> {
     tiles.push(tile("calibration error", percent(c.ece), format!("Brier score {:.4}", c.brier)));
     let Some(run) = s.run else { return tiles };
     if let Some(best) = run.best() {
-        let done = format!("{} of {} done", run.rows.len(), run.planned);
-        tiles.push(tile("best epoch", best.epoch.to_string(), done));
+        if s.about.epochs {
+            let done = format!("{} of {} done", run.rows.len(), run.planned);
+            tiles.push(tile("best epoch", best.epoch.to_string(), done));
+        }
         tiles.push(tile("training", duration(run.seconds()), format!("{:.0} images/s", best.images_per_second)));
     }
     let attempts = run.record.iter().flat_map(|r| &r.attempts);

@@ -34,7 +34,7 @@ pub struct Images {
 impl ImagesArgs {
     /// Opens the data set.
     pub fn open(&self, looked: &Looked) -> Result<Images> {
-        let opened = Opened::for_images(&looked.card, &looked.file, &self.data, &self.data_args)?;
+        let opened = Opened::for_images(looked.card.trained.as_ref(), &looked.file, &self.data, &self.data_args)?;
         let part = self.part.unwrap_or_else(|| opened.unseen());
         Ok(Images {
             split: opened.images(part)?,

@@ -2,6 +2,7 @@
 
 mod output;
 mod pictures;
+mod pipeline;
 mod predictor;
 mod row;
 mod table;
@@ -11,6 +12,7 @@ use super::memory_args::{Limit, MemoryArgs, limit, program};
 use super::view_args::ViewArgs;
 use super::{Machine, PrecisionArgs, fast_in_bf16, must_fit_to_predict, print_json, print_line};
 use crate::figures::{bytes, duration, thousands};
+use crate::pipeline_model::PipelineModel;
 use crate::progress::{Bar, remark};
 use anyhow::{Context, Result, bail};
 use output::{Begun, Done, Existing, Output};
@@ -116,6 +118,12 @@ const FULL_SIZE: usize = 1_000_000_000;
 /// About so many files are named ahead of the network.
 const AHEAD: usize = 4096;
 
+/// What tells classes.
+enum Teller {
+    Network(Box<Model>),
+    Pipeline(Box<PipelineModel>),
+}
+
 /// What has been done.
 #[derive(Default)]
 struct Tally {
@@ -127,7 +135,11 @@ struct Tally {
 impl Args {
     /// Predicts.
     pub fn run(self) -> Result<ExitCode> {
-        let (start, cpu, model) = (Instant::now(), self.machine.cpu()?, Model::read(&self.model)?);
+        let (start, cpu) = (Instant::now(), self.machine.cpu()?);
+        let model = match PipelineModel::read(&self.model)? {
+            Some(pipeline) => Teller::Pipeline(Box::new(pipeline)),
+            None => Teller::Network(Box::new(Model::read(&self.model)?)),
+        };
         let judge = self.judge(&model)?;
         let precision = self.decide(&cpu, &model);
         let without = |folder: &Path| remark(&format!("warning: {}: no pictures in this folder", folder.display()));
@@ -161,10 +173,12 @@ impl Args {
         };
         let files = Pictures::new(&self.images, |_| {});
         let missing = files.filter(|file| !file.as_ref().is_ok_and(|file| done.take(file)));
-        if self.full_size {
-            self.at_full_size(&cpu, model, &judge, precision, missing, take)?;
-        } else {
-            self.predict(cpu, model, judge, precision, (missing, total), take)?;
+        match model {
+            Teller::Pipeline(model) => pipeline::predict(&cpu, &model, &judge, &self.loading(), missing, take)?,
+            Teller::Network(model) if self.full_size => {
+                self.at_full_size(&cpu, *model, &judge, precision, missing, take)?;
+            }
+            Teller::Network(model) => self.predict(cpu, *model, judge, precision, (missing, total), take)?,
         }
         bar.end();
         match output {
@@ -178,16 +192,24 @@ impl Args {
     }
 
     /// How logits become answers.
-    fn judge(&self, model: &Model) -> Result<Judge> {
-        let calibration = model.card.calibration.as_ref().filter(|_| !self.no_calibration);
-        let reading = calibration.map_or(Reading::PLAIN, |_| model.reading());
+    fn judge(&self, model: &Teller) -> Result<Judge> {
+        let (classes, calibration, calibrated) = match model {
+            Teller::Network(m) => (&m.card.classes, m.card.calibration.as_ref(), m.reading()),
+            Teller::Pipeline(_) if self.full_size || self.views.views().count() > 1 => {
+                let name = self.model.display();
+                bail!("{name}: --full-size, --crops and --flip are for networks, and this is a classical pipeline")
+            }
+            Teller::Pipeline(m) => (&m.card.classes, None, Reading::PLAIN),
+        };
+        let calibration = calibration.filter(|_| !self.no_calibration);
+        let reading = calibration.map_or(Reading::PLAIN, |_| calibrated);
         let chosen = calibration.and_then(|c| c.unknown).map(|unknown| unknown.threshold);
         let threshold = self.unknown_below.or(chosen);
         let possible = |x: f64| x.is_finite() && (reading.known_by == KnownBy::Energy || (0.0..=1.0).contains(&x));
         if let Some(x) = self.unknown_below.filter(|&x| !possible(x)) {
             bail!("--unknown-below is {x}, but the score is a probability: from 0 to 1 is possible");
         }
-        let classes = model.card.classes.clone();
+        let classes = classes.clone();
         Ok(Judge { reading, threshold, top: (self.top as usize).min(classes.len()), classes })
     }
 
@@ -214,7 +236,8 @@ impl Args {
     }
 
     /// What to compute in. There are no held-out images here; a model that was trained in bf16 was checked on some then.
-    fn decide(&self, cpu: &Cpu, model: &Model) -> Precision {
+    fn decide(&self, cpu: &Cpu, model: &Teller) -> Precision {
+        let Teller::Network(model) = model else { return Precision::F32 };
         let trained = model.card.trained.as_ref().is_some_and(|t| t.precision.as_deref() == Some("bf16"));
         let mut decision = self.precision.wish().first(fast_in_bf16(cpu), trained);
         if decision.precision == Precision::Bf16 && self.precision.wish() == PrecisionWish::Auto {
@@ -222,6 +245,12 @@ impl Args {
         }
         self.precision.tell(&decision);
         decision.precision
+    }
+
+    /// How pictures are read for a pipeline.
+    fn loading(&self) -> LoaderOptions {
+        let (batch, workers, limits) = (self.batch as usize, self.decoding.workers(), self.decoding.limits());
+        LoaderOptions { batch, workers, limits, ..LoaderOptions::default() }
     }
 
     /// Predicts pictures at the network's size, of which there are `total` in all.

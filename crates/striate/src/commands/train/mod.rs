@@ -2,6 +2,7 @@
 
 mod lines;
 mod outcome;
+mod pipeline;
 mod plan;
 mod rates;
 mod recipe_args;
@@ -9,6 +10,7 @@ mod tuning;
 
 pub(super) use lines::stop_on_interrupt;
 pub(super) use outcome::Done;
+pub(super) use pipeline::size_for;
 
 use super::data_args::{DataArgs, describe};
 use super::memory_args::MemoryArgs;
@@ -95,6 +97,12 @@ picture to classify
 
 The network, its input size, the batch and the learning rate are chosen to fit the data unless they are given.
 
+Classical pipelines, as --model hog+svm: features (raw, colour_histogram, hog, lbp, glcm, gabor, visual_words, \
+patch_dictionary), then transforms if wanted (standardise, min_max, unit_length, pca), then one classifier (softmax_regression, \
+linear_svm, rbf_svm, k_nearest, decision_tree, random_forest, gradient_boosting, naive_bayes, linear_discriminant; logistic, \
+svm, rbf, knn, tree, forest, boosting, bayes and lda for short). They are fitted in one go on pictures of the images' own size, \
+or of 64×64 (--imgsz) if that is large; options of training do not concern them.
+
 Augmentation is a list of items with commas between. Every draw depends on the seed, the epoch and the image \
 (of mixing, the batch) only.
   rrc=LEAST:MOST      a window of this share of the picture's area, resized to the input [0.35:1]
@@ -122,6 +130,7 @@ Examples:
   striate train photos/ --from resnet18.safetensors --tune last:2     # and the last block
   striate train photos/ --from resnet18.safetensors --tune all --head-epochs 3 --layer-decay 0.8
   striate train mnist/ --model lenet5 --epochs 12
+  striate train photos/ --model hog+svm                    # features and a classifier, no network
   striate train cifar/ --model resnet20 --optimizer sgd --lr 0.1 --schedule cosine --warmup 1
   striate train photos/ --model resnet50 --batch 64 --memory-limit 4GB
   striate train --resume runs/train/resnet20               # where it was stopped, by whatever
@@ -154,7 +163,8 @@ pub struct Args {
     /// Seconds between checkpoints, beside those at the end of every epoch
     #[arg(long, value_name = "S", default_value_t = 300)]
     checkpoint_every: u64,
-    /// The architecture (`striate models` lists them) [default: by the size and colour of the images]
+    /// The architecture (`striate models` lists them), or a classical pipeline: features, transforms and a classifier joined
+    /// by + [default: by the size and colour of the images]
     #[arg(short, long, value_name = "NAME", conflicts_with = "from")]
     model: Option<String>,
     /// Passes over the training images [default: 10 to 100, by their number]
@@ -240,6 +250,9 @@ pub struct Args {
 impl Args {
     /// Trains.
     pub fn run(self) -> Result<ExitCode> {
+        if let Some(recipe) = self.model.as_deref().filter(|name| name.contains('+')) {
+            return self.pipeline(recipe, &self.machine.cpu()?);
+        }
         if let (Some(file), Some(data)) = (&self.show_augmentation, &self.data) {
             let data = self.data_args.open(data, self.seed, self.data_args.val_share)?;
             let config = Config::choose(&data, &self.wishes()?)?;

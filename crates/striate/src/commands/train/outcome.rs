@@ -7,7 +7,7 @@ use crate::commands::results::{AT_ONCE, Part, Results};
 use crate::commands::{print_json, print_line};
 use crate::figures::{duration, percent, thousands};
 use crate::progress::{Bar, remark};
-use crate::report::in_words;
+use crate::report::{About, in_words};
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_train::{Calibrated, Evaluator, Job, KnownBy, Logits, Model, Outcome, Run, RunDir, Score};
@@ -93,7 +93,14 @@ impl Args {
         }
         let run = Run::read(run.path())?;
         let limits = self.data_args.limits();
-        let results = Results { run: &run, model, file: &outcome.model, data: Some(job.data), test, limits };
+        let results = Results {
+            run: &run,
+            about: About::network(model),
+            file: &outcome.model,
+            data: Some(job.data),
+            test,
+            limits,
+        };
         let report = results.write(&scored)?;
         remark(&format!("report {}", report.display()));
         Ok(())
