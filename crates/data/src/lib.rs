@@ -68,6 +68,7 @@ mod truncation;
 mod views;
 mod voc;
 mod workers;
+mod xml;
 
 pub use augment::{Augment, AugmentError, Border, Mix, Mixed, Step, Subject, Way};
 pub use content::sha256_of_file;
@@ -95,3 +96,4 @@ pub use splitting::{
 };
 pub use stages::StageTimes;
 pub use views::Views;
+pub use xml::Element as XmlElement;

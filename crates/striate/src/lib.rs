@@ -9,6 +9,7 @@
 pub use striate_classic as classic;
 pub use striate_cortex as cortex;
 pub use striate_data as data;
+pub use striate_detect as detect;
 pub use striate_engine as engine;
 pub use striate_explain as explain;
 pub use striate_graph as graph;

@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("train", &["engine", "graph", "weights", "data", "zoo", "kernels"]),
     ("explain", &["engine", "graph", "data", "kernels"]),
     ("classic", &["data", "kernels"]),
-    ("detect", &["engine", "graph", "train", "data", "classic", "weights"]),
+    ("detect", &["engine", "graph", "train", "data", "classic", "weights", "kernels"]),
     ("cortex", &["data", "kernels"]),
 ];
 

@@ -1,11 +1,6 @@
 //! One of VOC's annotations: the picture's name and size, and its objects with their boxes.
 
-use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
-
-/// Elements inside elements, at most.
-const DEEPEST: usize = 64;
+use crate::xml::Element;
 
 /// What an annotation says of a picture.
 #[derive(Debug, Default, PartialEq)]
@@ -25,91 +20,43 @@ pub(super) struct Object {
     pub(super) edges: [f64; 4],
 }
 
-/// An object as far as it has been read.
-#[derive(Default)]
-struct Partial {
-    name: String,
-    difficult: bool,
-    edges: [Option<f64>; 4],
-}
-
 impl Annotation {
     /// Reads an annotation's XML.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut reader = Reader::from_str(text);
-        let mut found = Self::default();
-        let mut object = Partial::default();
-        let (mut width, mut height) = (0, 0);
-        let mut path: Vec<String> = Vec::new();
-        let mut content = String::new();
-        let mut seen = false;
-        loop {
-            match reader.read_event().map_err(|error| error.to_string())? {
-                Event::Start(start) => {
-                    path.push(String::from_utf8_lossy(start.local_name().as_ref()).into_owned());
-                    if path.len() > DEEPEST {
-                        return Err(format!("elements lie more than {DEEPEST} deep"));
-                    }
-                    seen |= path == ["annotation"];
-                    content.clear();
-                }
-                Event::Text(text) => content.push_str(&text.decode().map_err(|error| error.to_string())?),
-                Event::CData(text) => content.push_str(&text.decode().map_err(|error| error.to_string())?),
-                Event::GeneralRef(entity) => {
-                    let name = entity.decode().map_err(|error| error.to_string())?;
-                    match entity.resolve_char_ref().map_err(|error| error.to_string())? {
-                        Some(character) => content.push(character),
-                        None => content.push_str(resolve_predefined_entity(&name).unwrap_or("?")),
-                    }
-                }
-                Event::End(_) => {
-                    let names: Vec<&str> = path.iter().map(String::as_str).collect();
-                    let value = content.trim();
-                    match names.as_slice() {
-                        ["annotation", "filename"] => found.filename = Some(value.to_owned()),
-                        ["annotation", "size", "width"] => width = value.parse().unwrap_or(0),
-                        ["annotation", "size", "height"] => height = value.parse().unwrap_or(0),
-                        ["annotation", "object", "name"] => value.clone_into(&mut object.name),
-                        ["annotation", "object", "difficult"] => object.difficult = value == "1",
-                        ["annotation", "object", "bndbox", edge] => object.set(edge, value)?,
-                        ["annotation", "object"] => found.objects.push(std::mem::take(&mut object).whole()?),
-                        _ => {}
-                    }
-                    path.pop();
-                    content.clear();
-                }
-                Event::Eof if !path.is_empty() => return Err(format!("it ends within <{}>", path.join("><"))),
-                Event::Eof => break,
-                _ => {}
-            }
-        }
-        if !seen {
+        let document = Element::parse(text)?;
+        if document.name != "annotation" {
             return Err("there is no <annotation>".to_owned());
         }
-        found.size = (width > 0 && height > 0).then_some((width, height));
-        Ok(found)
+        let side = |name| document.child("size")?.text_of(name)?.parse().ok().filter(|n: &u32| *n > 0);
+        let objects = document.inside.iter().filter(|e| e.name == "object").map(Object::read);
+        Ok(Self {
+            filename: document.text_of("filename").map(str::to_owned),
+            size: side("width").zip(side("height")),
+            objects: objects.collect::<Result<_, _>>()?,
+        })
     }
 }
 
-impl Partial {
-    fn set(&mut self, edge: &str, value: &str) -> Result<(), String> {
-        let Some(place) = ["xmin", "ymin", "xmax", "ymax"].iter().position(|name| *name == edge) else { return Ok(()) };
-        let number: f64 = value.parse().map_err(|_| format!("<{edge}> is '{value}', which is no number"))?;
-        if !number.is_finite() {
-            return Err(format!("<{edge}> is '{value}', which is no place in a picture"));
+impl Object {
+    fn read(element: &Element) -> Result<Self, String> {
+        let name = element.text_of("name").unwrap_or_default().to_owned();
+        let mut edges = [None; 4];
+        for (edge, place) in edges.iter_mut().zip(["xmin", "ymin", "xmax", "ymax"]) {
+            let Some(value) = element.child("bndbox").and_then(|bounds| bounds.text_of(place)) else { continue };
+            let number: f64 = value.parse().map_err(|_| format!("<{place}> is '{value}', which is no number"))?;
+            if !number.is_finite() {
+                return Err(format!("<{place}> is '{value}', which is no place in a picture"));
+            }
+            *edge = Some(number);
         }
-        self.edges[place] = Some(number);
-        Ok(())
-    }
-
-    fn whole(self) -> Result<Object, String> {
-        if self.name.is_empty() {
+        if name.is_empty() {
             return Err("an object has no <name>".to_owned());
         }
-        let [Some(left), Some(top), Some(right), Some(bottom)] = self.edges else {
-            return Err(format!("an object '{}' has no <bndbox> with xmin, ymin, xmax and ymax", self.name));
+        let [Some(left), Some(top), Some(right), Some(bottom)] = edges else {
+            return Err(format!("an object '{name}' has no <bndbox> with xmin, ymin, xmax and ymax"));
         };
-        Ok(Object { name: self.name, difficult: self.difficult, edges: [left, top, right, bottom] })
+        let difficult = element.text_of("difficult") == Some("1");
+        Ok(Self { name, difficult, edges: [left, top, right, bottom] })
     }
 }
 

@@ -7,6 +7,7 @@ mod compare;
 mod cortex;
 mod cost;
 mod data_args;
+mod detect;
 mod doctor;
 mod eval;
 mod explain;
@@ -69,6 +70,8 @@ pub enum Command {
     #[command(subcommand)]
     Cost(cost::Cost),
     #[command(subcommand)]
+    Detect(detect::Detect),
+    #[command(subcommand)]
     Bench(bench::Bench),
     #[command(subcommand)]
     Cortex(cortex::Cortex),
@@ -96,6 +99,7 @@ impl Command {
             Command::Summary(args) => args.run(),
             Command::Doctor(args) => args.run(),
             Command::Cost(cost) => cost.run(),
+            Command::Detect(detect) => detect.run(),
             Command::Bench(bench) => bench.run(),
             Command::Cortex(cortex) => cortex.run(),
             Command::Gradients(args) => args.run(),
