@@ -65,7 +65,7 @@ pub use maps::ChannelMap;
 pub use maximise::{Ascent, Maximised, maximise};
 pub use methods::{Explanation, GradCam, GradCamPlusPlus, METHODS, Method, Occluded, Path, Settings, find, occlude};
 pub use mosaic::{mosaic, part};
-pub use npy::Array;
+pub use npy::{Array, npy_header};
 pub use probe::Probe;
 pub use project::{Field, Projection, Projector, Which, strongest};
 pub use sheet::{Bar, Sheet, Tile};

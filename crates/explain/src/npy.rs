@@ -22,18 +22,24 @@ impl Array {
 
     /// The file's bytes.
     pub fn to_npy(&self) -> Vec<u8> {
-        let sides: Vec<String> = self.shape.iter().map(|side| format!("{side},")).collect();
-        let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", sides.join(" "));
-        // Magic word, version and length take ten bytes, the line end one.
-        let padding = (10 + header.len() + 1).next_multiple_of(64) - (10 + header.len() + 1);
-        header += &" ".repeat(padding);
-        header.push('\n');
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((header.len() as u16).to_le_bytes());
-        bytes.extend(header.as_bytes());
+        let mut bytes = npy_header("<f4", &self.shape);
         bytes.extend(self.values.iter().flat_map(|v| v.to_le_bytes()));
         bytes
     }
+}
+
+/// What stands before the values of an array of this type, as NumPy writes types (`<f4`), rows first.
+pub fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
+    let sides: Vec<String> = shape.iter().map(|side| format!("{side},")).collect();
+    let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", sides.join(" "));
+    // Magic word, version and length take ten bytes, the line end one.
+    let unpadded = 10 + text.len() + 1;
+    text += &" ".repeat(unpadded.next_multiple_of(64) - unpadded);
+    text.push('\n');
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((text.len() as u16).to_le_bytes());
+    header.extend(text.as_bytes());
+    header
 }
 
 #[cfg(test)]
@@ -42,8 +48,9 @@ mod tests {
 
     #[test]
     fn the_header_is_numpys() {
+        // numpy.save of numpy.zeros((2, 3), "f4") begins so.
         let bytes = Array::new(&[2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, -5.5]).to_npy();
-        assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+        assert!(bytes.starts_with(b"\x93NUMPY\x01\x00\x76\x00{'descr'"));
         let len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
         assert_eq!((10 + len) % 64, 0);
         let header = std::str::from_utf8(&bytes[10..10 + len]).unwrap();

@@ -3,6 +3,7 @@
 use super::Table;
 use flate2::Crc;
 use std::io::{self, Write};
+use striate_explain::npy_header;
 
 /// An array: its type as NumPy writes it, its shape, its bytes.
 struct Array {
@@ -33,18 +34,8 @@ impl Array {
         Array { kind: format!("<U{most}"), shape, bytes }
     }
 
-    /// The header: its length is a multiple of 64.
     fn header(&self) -> Vec<u8> {
-        let sides: Vec<String> = self.shape.iter().map(|side| format!("{side},")).collect();
-        let (kind, sides) = (&self.kind, sides.join(" "));
-        let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({sides}), }}");
-        let unpadded = 10 + text.len() + 1;
-        text += &" ".repeat(unpadded.next_multiple_of(64) - unpadded);
-        text.push('\n');
-        let mut header = b"\x93NUMPY\x01\x00".to_vec();
-        header.extend((text.len() as u16).to_le_bytes());
-        header.extend(text.as_bytes());
-        header
+        npy_header(&self.kind, &self.shape)
     }
 }
 
@@ -110,16 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_as_numpy_writes_them() {
-        // numpy.save of numpy.zeros((2, 3), "f4") begins so.
-        let array = Array::floats(&[0.0; 6], vec![2, 3]);
-        let header = array.header();
-        assert_eq!(header.len() % 64, 0);
-        assert!(
-            header
-                .starts_with(b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3,), }")
-        );
-        assert_eq!(header.last(), Some(&b'\n'));
+    fn texts_are_padded_to_the_longest() {
         let texts = Array::texts(["ab", "ü"].into_iter());
         assert_eq!((texts.kind.as_str(), texts.shape.as_slice(), texts.bytes.len()), ("<U2", &[2][..], 16));
         assert_eq!(texts.bytes[8..12], 0xfc_u32.to_le_bytes());
