@@ -1,6 +1,6 @@
 //! How long a data set takes to open and how many images a second its loader makes, with the peak of memory.
 //!
-//! `cargo run --release -p striate-data --example measure -- DATA [SIDE]`
+//! `cargo run --release -p striate-data --example loading_speed -- DATA [SIDE]`
 
 use std::sync::Arc;
 use std::time::Instant;
