@@ -25,7 +25,9 @@ Examples:
   striate detect propose street.jpg --out proposals --draw 50
   striate detect propose voc2007/ --part test --mode fast        recall, MABO and boxes a picture
   striate detect eval voc2007/ found.json                        average precision
-  striate detect convert voc2007/ yolo2007/ --to yolo")]
+  striate detect convert voc2007/ yolo2007/ --to yolo
+
+With --json each of them says on stdout what it found or wrote, as JSON.")]
 #[allow(clippy::large_enum_variant)] // One value a process.
 pub enum Detect {
     Train(train::Args),
