@@ -42,4 +42,15 @@ at_least "number of ten handwritten digits read" "$right" 9
 "$striate" summary googlenet --svg googlenet.svg && grep -q '</svg>' googlenet.svg || fail "GoogLeNet is not drawn"
 "$striate" cost stacks --json | grep -q '"ratio":0.72' || fail "two 3×3 do not cost 18 of 25"
 "$striate" cost compare lenet5 resnet20 --imgsz 32 --measure --seconds 0 >/dev/null || fail "costs are not measured"
+
+# Looking inside, hand-made features, and weights on their way out and in again.
+digit="$fixtures/hand_3.png"
+"$striate" explain gradcam "$model" "$digit" --out why >/dev/null
+[ -s why/explain.json ] && compgen -G "why/*.png" >/dev/null || fail "nothing is explained"
+classical="$("$striate" train digits --model hog+svm --out classical --json | tail -1)"
+at_least "accuracy of HOG with a linear SVM on the held-out digits" "$(field accuracy "$classical")" 0.93
+"$striate" export "$model" --format onnx --verify 8 -o lenet5.onnx >/dev/null
+"$striate" import lenet5.onnx -o again.safetensors >/dev/null
+"$striate" predict again.safetensors "$digit" --top 1 --json | grep -q "\"class\":\"3\"" || fail "what came back from ONNX does not read a 3"
+"$striate" cortex experiment simple --json | grep -q '"f1_f0"' || fail "the simple cell is silent"
 echo "end-to-end: all is well"
